@@ -25,19 +25,19 @@ struct Arg {
   Elem type = Elem::f32;
   int8_t rank = -1;       // -1: an absent optional input
   int64_t dims[6] = {};   // dense row-major extents
-  bool present() const { return rank >= 0; }
-  int64_t size() const {  // elements
+  __attribute__((always_inline)) bool present() const { return rank >= 0; }
+  __attribute__((always_inline)) int64_t size() const {  // elements
     int64_t n = 1;
     for (int i = 0; i < rank; ++i) n *= dims[i];
     return n;
   }
-  int64_t size(int from, int to) const {
+  __attribute__((always_inline)) int64_t size(int from, int to) const {
     int64_t n = 1;
     for (int i = from; i < to; ++i) n *= dims[i];
     return n;
   }
-  float* f() const { return static_cast<float*>(data); }
-  const int32_t* i() const { return static_cast<const int32_t*>(data); }
+  __attribute__((always_inline)) float* f() const { return static_cast<float*>(data); }
+  __attribute__((always_inline)) const int32_t* i() const { return static_cast<const int32_t*>(data); }
 };
 
 // One resolved operator.

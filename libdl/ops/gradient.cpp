@@ -1,0 +1,28 @@
+#include "ops/gradient.h"
+
+#include "base/str.h"
+#include "kernels/reshape.h"
+#include "ops/registry.h"
+
+namespace dl {
+
+ValueId reshape_to(GradCtx& c, ValueId v, const Shape& shape) {
+  if (c.type(v).shape == shape) return v;
+  ReshapeAttrs r;
+  for (int64_t extent : shape) r.shape.d[r.shape.n++] = extent;
+  return c.emit(op::reshape, {v}, make_attrs(r));
+}
+
+ValueId sum_over(GradCtx& c, ValueId v, std::initializer_list<int64_t> axes) {
+  const OpDef* sum = find_op("reduce_sum");
+  if (!sum) throw Error(Exit::internal, "reduce_sum is not there");
+  return c.emit(*sum, {v}, sum->attrs->parse({{"axes", json(axes)}, {"keepdims", false}}, {}, {}));
+}
+
+void require_unfused(const GradCtx& c, bool unfused) {
+  if (!unfused)
+    throw Error(Exit::internal,
+                str(c.node.op->name, ": fused, has no gradient, expected autodiff before fuse"));
+}
+
+}  // namespace dl
