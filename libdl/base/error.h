@@ -27,7 +27,8 @@ enum class Exit : int {
 
 // A user's mistake or a failure of the outside world. `what()` is "<where>: <what is wrong>, <what was expected>".
 // `pointer` is a JSON pointer into the resolved config ("/model/layers/3/units"), empty when the error is not about
-// the config; the tools turn it into file:line:column. `hint` is an optional second line.
+// the config; the tools turn it into file:line:column (of the key itself when `about_key`). `at` is such a place
+// already found, as for a syntax error. `hint` is an optional further line.
 class DL_API Error : public std::runtime_error {
  public:
   Error(Exit code, const std::string& message) : std::runtime_error(message), code(code) {}
@@ -36,6 +37,8 @@ class DL_API Error : public std::runtime_error {
   Exit code;
   std::string pointer;
   std::string hint;
+  std::string at;
+  bool about_key = false;
 };
 
 }  // namespace dl

@@ -46,7 +46,9 @@ void check_keys(const json& object, const json& schema, const std::string& point
     std::string hint;
     if (!near.empty()) hint = "did you mean " + join(near, ", or ") + "?";
     else if (!known.empty()) hint = "known keys: " + join(known, ", ");
-    field_error(pointer_join(pointer, key), str("unknown key '", key, "'"), hint);
+    Error e(Exit::config, pointer_join(pointer, key), str("unknown key '", key, "'"), hint);
+    e.about_key = true;
+    throw e;
   }
 }
 
