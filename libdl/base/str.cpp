@@ -90,6 +90,7 @@ std::string human_seconds(double seconds) {
 std::vector<std::string> closest(std::string_view name, std::span<const std::string> known, size_t limit) {
   std::vector<std::pair<size_t, std::string>> found;
   for (const std::string& k : known) {
+    if (name.size() > 100 || k.size() > 100) continue;  // no typing error of a name, and the distance is quadratic
     const size_t d = distance(name, k);
     const bool prefix = name.size() >= 2 && (k.starts_with(name) || (k.size() >= 2 && name.starts_with(k)));
     if (d <= std::max<size_t>(2, std::max(name.size(), k.size()) / 3) || prefix) found.emplace_back(d, k);
