@@ -19,8 +19,8 @@
 
 namespace dl {
 
-// Writes a data set row by row; memory is bounded by one chunk for each split and column. Splits may be written
-// interleaved. Equal calls give equal bytes.
+// Writes a data set row by row; memory is bounded by one chunk for each split and column. Splits may be
+// written interleaved. Equal calls give equal bytes.
 //
 //   DatasetWriter w("mnist.h5", schema, {"train", "test"});
 //   w.append("train", {pixels, labels}, ids, n);           // n rows: pixels (n,1,28,28), labels (n)
@@ -33,14 +33,16 @@ class DL_API DatasetWriter {
   DatasetWriter(const std::string& path, Schema schema, std::span<const std::string> splits = {},
                 const OutputOptions& options = {});
   ~DatasetWriter();
-  // `columns`: inputs, then targets, each `count` rows of its sample type. Ids should be unique; empty: the row number.
-  void append(const std::string& split, std::span<const void* const> columns, std::span<const std::string> ids,
-              int64_t count);
+  // `columns`: inputs, then targets, each `count` rows of its sample type. Ids should be unique; empty: the
+  // row number.
+  void append(const std::string& split, std::span<const void* const> columns,
+              std::span<const std::string> ids, int64_t count);
   int64_t rows(const std::string& split) const;
-  // Class names, feature names and normalisation may be filled until finish(); names and types of columns are fixed.
+  // Class names, feature names and normalisation may be filled until finish(); names and types of columns are
+  // fixed.
   Schema& schema() { return schema_; }
-  ArtifactWriter& artifact() { return writer_; }   // for config, recipe hash, parents
-  std::string finish();                            // the content hash
+  ArtifactWriter& artifact() { return writer_; }  // for config, recipe hash, parents
+  std::string finish();                           // the content hash
 
  private:
   struct Split;
@@ -55,11 +57,11 @@ struct DatasetOptions {
   int64_t memory = int64_t{512} << 20;  // bytes of decompressed rows that a split may hold in memory
 };
 
-enum class Shuffle { full, block };     // over all rows; or over blocks of rows and within a window of blocks
+enum class Shuffle { full, block };  // over all rows; or over blocks of rows and within a window of blocks
 
 // Reads a data set. Columns are numbered as in the schema: inputs, then targets. Safe for several threads.
-// A split whose rows fit into DatasetOptions::memory stays in memory once read, chunk by chunk as it is touched; a
-// larger one is read through a small cache.
+// A split whose rows fit into DatasetOptions::memory stays in memory once read, chunk by chunk as it is
+// touched; a larger one is read through a small cache.
 class DL_API Dataset {
  public:
   explicit Dataset(const std::string& path, const DatasetOptions& options = {});
@@ -70,13 +72,13 @@ class DL_API Dataset {
   const ArtifactReader& artifact() const { return reader_; }
   const std::vector<std::string>& splits() const { return names_; }
   bool has(const std::string& split) const;
-  int64_t rows(const std::string& split) const;      // Error (Exit::data) naming the splits there are
+  int64_t rows(const std::string& split) const;  // Error (Exit::data) naming the splits there are
   bool in_memory(const std::string& split) const;
   int64_t block_rows(const std::string& split) const;
 
   // Copies the given rows of every column; out[i] holds rows.size() samples of column i (null: not wanted).
-  // Values are checked when they are first read: a label outside the classes or a feature that is not finite is an
-  // Error (Exit::data) with file, split, row and id.
+  // Values are checked when they are first read: a label outside the classes or a feature that is not finite
+  // is an Error (Exit::data) with file, split, row and id.
   void gather(const std::string& split, std::span<const int64_t> rows, std::span<void* const> out) const;
   void read(const std::string& split, int64_t first, int64_t count, std::span<void* const> out) const;
   std::string id(const std::string& split, int64_t row) const;

@@ -1,6 +1,6 @@
 #pragma once
-// Batches of a split in an order that is a pure function of (seed, epoch), prepared ahead on one thread. What a batch
-// holds depends on its number alone, never on timing.
+// Batches of a split in an order that is a pure function of (seed, epoch), prepared ahead on one thread. What
+// a batch holds depends on its number alone, never on timing.
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,18 +16,18 @@ struct LoaderOptions {
   std::string split = "train";
   int64_t batch_size = 128;
   uint64_t seed = 0;
-  bool shuffle = true;      // false: in the order of the rows
-  bool drop_last = false;   // leave out the last batch when it is short
-  int prefetch = 3;         // batches prepared ahead; 0: none, no thread
-  AugmentConfig augment;    // applied on the fly, keyed by (seed, epoch, row)
+  bool shuffle = true;     // false: in the order of the rows
+  bool drop_last = false;  // leave out the last batch when it is short
+  int prefetch = 3;        // batches prepared ahead; 0: none, no thread
+  AugmentConfig augment;   // applied on the fly, keyed by (seed, epoch, row)
 };
 
 struct Batch {
   int64_t epoch = 0;
-  int64_t index = 0;                 // within the epoch
-  int64_t rows = 0;                  // batch_size, or fewer in the last batch
-  std::vector<Tensor> columns;       // inputs, then targets, (rows, sample shape) in the types of the data set
-  std::vector<int64_t> samples;      // the row of each sample in the split
+  int64_t index = 0;             // within the epoch
+  int64_t rows = 0;              // batch_size, or fewer in the last batch
+  std::vector<Tensor> columns;   // inputs, then targets, (rows, sample shape) in the types of the data set
+  std::vector<int64_t> samples;  // the row of each sample in the split
 };
 
 class DL_API Loader {
@@ -35,15 +35,15 @@ class DL_API Loader {
   // `data` must outlive the loader. Error (Exit::data) for an empty or missing split.
   Loader(const Dataset& data, const LoaderOptions& options);
   ~Loader();
-  int64_t batches() const;           // in one epoch
-  int64_t samples() const;           // in one epoch (drop_last leaves some out)
-  Shuffle shuffle() const;           // which shuffle is in effect
-  // The batch at the position, which then moves on; after the last batch of an epoch comes the first of the next.
-  // The reference is good until the next call. Errors of the preparing thread are thrown here.
+  int64_t batches() const;  // in one epoch
+  int64_t samples() const;  // in one epoch (drop_last leaves some out)
+  Shuffle shuffle() const;  // which shuffle is in effect
+  // The batch at the position, which then moves on; after the last batch of an epoch comes the first of the
+  // next. The reference is good until the next call. Errors of the preparing thread are thrown here.
   const Batch& next();
   // Position of the next batch; any, at any time (exact resume).
   void set_position(int64_t epoch, int64_t batch);
-  double wait_seconds() const;       // time next() spent waiting for data since the start
+  double wait_seconds() const;  // time next() spent waiting for data since the start
 
  private:
   struct Impl;
@@ -55,7 +55,7 @@ class DL_API Loader {
 class DL_API Permutation {
  public:
   Permutation(int64_t rows, uint64_t seed, uint64_t epoch, int64_t block_rows = 0, int64_t window_blocks = 0);
-  int64_t operator[](int64_t i) const;   // cheap for neighbouring i
+  int64_t operator[](int64_t i) const;  // cheap for neighbouring i
   // Block numbers of the window that position i lies in; empty for a full shuffle.
   std::span<const int64_t> window(int64_t i) const;
 
@@ -63,8 +63,8 @@ class DL_API Permutation {
   void enter(int64_t window) const;
   int64_t rows_, block_rows_, window_blocks_;
   uint64_t seed_, epoch_;
-  std::vector<int64_t> blocks_;           // shuffled
-  mutable std::vector<int64_t> order_;    // of the current window, or of all rows
+  std::vector<int64_t> blocks_;         // shuffled
+  mutable std::vector<int64_t> order_;  // of the current window, or of all rows
   mutable int64_t current_ = -1, begin_ = 0;
 };
 

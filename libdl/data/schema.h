@@ -1,5 +1,6 @@
 #pragma once
-// What a data set holds: inputs and targets by name. Stored as JSON in the data set and in every model trained on it:
+// What a data set holds: inputs and targets by name. Stored as JSON in the data set and in every model
+// trained on it:
 //   {"inputs":  {"image": {"role": "image", "dtype": "u8", "shape": [1, 28, 28]}},
 //    "targets": {"label": {"kind": "class", "dtype": "i32", "shape": [], "classes": ["0", "1"]}},
 //    "normalization": {"image": {"mean": [33.3], "std": [78.6]}}}
@@ -19,18 +20,20 @@ constexpr auto enum_names(const Role*) { return std::to_array<std::string_view>(
 struct Input {
   std::string name;
   Role role = Role::features;
-  TensorType type;                    // of one sample: image u8|f32 (C,H,W), features f32 (F)
-  std::vector<std::string> columns;   // features: their names, one-hot columns as "colour=red"; may be empty
+  TensorType type;                   // of one sample: image u8|f32 (C,H,W), features f32 (F)
+  std::vector<std::string> columns;  // features: their names, one-hot columns as "colour=red"; may be empty
 };
 
 enum class TargetKind { class_index, regression };
-constexpr auto enum_names(const TargetKind*) { return std::to_array<std::string_view>({"class", "regression"}); }
+constexpr auto enum_names(const TargetKind*) {
+  return std::to_array<std::string_view>({"class", "regression"});
+}
 
 struct Target {
   std::string name;
   TargetKind kind = TargetKind::class_index;
-  TensorType type;                    // of one sample: class i32 (), regression f32 () or (K)
-  std::vector<std::string> classes;   // names; their number is the number of classes
+  TensorType type;                   // of one sample: class i32 (), regression f32 () or (K)
+  std::vector<std::string> classes;  // names; their number is the number of classes
 };
 
 // x -> (x - mean) / std, one pair for each channel of an image or each feature; fitted on the training part.
@@ -43,10 +46,10 @@ struct DL_API Schema {
   std::vector<Target> targets;
   std::map<std::string, Normalization> normalization;  // by input
 
-  const Input* input(std::string_view name) const;     // null when there is none
+  const Input* input(std::string_view name) const;  // null when there is none
   const Target* target(std::string_view name) const;
   size_t columns() const { return inputs.size() + targets.size(); }
-  const TensorType& column_type(size_t i) const;       // inputs first, then targets
+  const TensorType& column_type(size_t i) const;  // inputs first, then targets
   const std::string& column_name(size_t i) const;
 
   json dump() const;

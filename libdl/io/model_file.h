@@ -1,12 +1,12 @@
 #pragma once
-// Model artifacts (kind "model"): parameters by name with the config that made them; and training states (kind
-// "state"), which add the optimiser's tensors and the counters that an exact resume needs.
+// Model artifacts (kind "model"): parameters by name with the config that made them; and training states
+// (kind "state"), which add the optimiser's tensors and the counters that an exact resume needs.
 //
 //   /parameters/<name>   parameter values; a '/' in a name makes groups
 //   /state/<name>        kind "state": optimiser state, running averages
 //   /best/<name>         kind "state": parameters of the best epoch, when there is one
 //   attribute schema     the data set's schema (JSON): inputs, targets, class names, normalisation
-//   attribute counters   kind "state": JSON
+//   attributes counters (JSON), serial   kind "state"
 #include <map>
 #include <string>
 #include <vector>
@@ -28,19 +28,20 @@ struct DL_API ModelFile {
   json config = json::object();       // resolved config of the run
   json data_schema = json::object();  // as stored in the data set
   TensorMap parameters;
-  std::vector<Parent> parents;        // the data set(s), a model it started from
+  std::vector<Parent> parents;  // the data set(s), a model it started from
   std::string recipe_hash;
-  std::string content_hash;           // set by load and save
+  std::string content_hash;  // set by load and save
 
   void save(const std::string& path, const OutputOptions& options = {});
   static ModelFile load(const std::string& path, const std::string& tmp = {});
 };
 
 struct DL_API StateFile {
-  ModelFile model;                    // current weights
-  TensorMap state;                    // optimiser state and buffers by name
-  TensorMap best;                     // parameters at the best epoch so far; may be empty
-  json counters = json::object();     // step, epoch, batch, schedule, best metrics: whatever the run needs
+  ModelFile model;                 // current weights
+  TensorMap state;                 // optimiser state and buffers by name
+  TensorMap best;                  // parameters at the best epoch so far; may be empty
+  int64_t serial = 0;              // set by StateStore: counts the checkpoints of a run
+  json counters = json::object();  // step, epoch, batch, schedule, best metrics: whatever the run needs
 
   void save(const std::string& path, const OutputOptions& options = {});
   static StateFile load(const std::string& path);

@@ -1,6 +1,6 @@
 #pragma once
-// Checkpoints of one run: the folder OUT.state holds two files written in turn, each by rename, so that a kill at any
-// moment leaves at least the older one whole.
+// Checkpoints of one run: the folder OUT.state holds two files written in turn, each by rename, so that a
+// kill at any moment leaves at least the older one whole.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,8 +15,9 @@ class DL_API StateStore {
   explicit StateStore(std::string folder) : folder_(std::move(folder)) {}
   const std::string& folder() const { return folder_; }
 
-  // Makes the folder when it is missing and replaces the older of the two files. The state carries a serial number, one
-  // above the newest that is there. Error (Exit::io) when it cannot be written; the newest checkpoint then stays.
+  // Makes the folder when it is missing and replaces the older of the two files. The state carries a serial
+  // number, one above the newest that is there. Error (Exit::io) when it cannot be written; the newest
+  // checkpoint then stays.
   void save(StateFile& state);
 
   struct Loaded {
@@ -24,8 +25,8 @@ class DL_API StateStore {
     std::string path;
     std::string note;  // why a newer file was passed over; empty when there was none
   };
-  // The newest checkpoint that reads whole; nothing when the folder has none. Error (Exit::data) when there are
-  // checkpoints and none of them can be read.
+  // The newest checkpoint that reads whole; nothing when the folder has none. Error (Exit::data) when there
+  // are checkpoints and none of them can be read.
   std::optional<Loaded> load() const;
 
   // Removes the checkpoints, and the folder when nothing else is in it.
