@@ -4,10 +4,12 @@ include(CMakePackageConfigHelpers)
 set(DL_LIBDIR ${CMAKE_INSTALL_LIBDIR}/dl)
 set(DL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/dl)
 
-install(TARGETS dl EXPORT dlTargets LIBRARY DESTINATION ${DL_LIBDIR})
+set_target_properties(dl_onnx PROPERTIES INSTALL_RPATH "$ORIGIN")
+install(TARGETS dl dl_onnx EXPORT dlTargets LIBRARY DESTINATION ${DL_LIBDIR})
 install(DIRECTORY libdl/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dl
         FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
-        PATTERN "kernels/cpu" EXCLUDE PATTERN "elementwise.h" EXCLUDE)
+        PATTERN "kernels/cpu" EXCLUDE PATTERN "elementwise.h" EXCLUDE
+        PATTERN "onnx_emit.h" EXCLUDE PATTERN "onnx_ops.h" EXCLUDE)
 install(EXPORT dlTargets NAMESPACE dl:: DESTINATION ${DL_CMAKEDIR})
 configure_package_config_file(cmake/dlConfig.cmake.in ${CMAKE_BINARY_DIR}/dlConfig.cmake INSTALL_DESTINATION ${DL_CMAKEDIR})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/dlConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -1,0 +1,54 @@
+#pragma once
+// How nodes of the graph become nodes of ONNX. Internal to libdl_onnx.
+#include <onnx/onnx_pb.h>
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace dl {
+
+class OnnxEmitter {
+ public:
+  using Names = std::vector<std::string>;
+  OnnxEmitter(const Graph& graph, onnx::GraphProto& out) : graph_(graph), out_(out) {}
+
+  // False when the operator has no ONNX form; nothing is emitted then.
+  bool emit(const Node& node);
+  int64_t opset() const { return opset_; }
+
+  // For the emitters of single operators.
+  const Graph& graph() const { return graph_; }
+  const std::string& name(ValueId v);          // "" for kNone
+  void set_name(ValueId v, std::string name);  // one that fresh() gave, before anything uses it
+  std::string fresh(const std::string& stem);  // a name not used yet
+  json attributes(const Node& node) const { return node.op->attrs->dump(node.attrs.get()); }
+  // One ONNX node with one output, `result` or a fresh name, which is returned. `since`: least opset.
+  std::string add(std::string_view type, int64_t since, const Names& in, const json& attributes = {},
+                  std::string result = {});
+  onnx::NodeProto& add_node(std::string_view type, int64_t since, const Names& in, const Names& out,
+                            const json& attributes);
+  std::string integers(const std::vector<int64_t>& values);  // a 1-D int64 initializer
+  std::string scalar(float value);                           // a 0-D float initializer
+
+ private:
+  const Graph& graph_;
+  onnx::GraphProto& out_;
+  std::vector<std::string> names_;  // per value, empty: none yet
+  std::set<std::string> used_;
+  std::string prefix_;  // of the node being emitted
+  int64_t opset_ = 13;
+};
+
+// The emitter of an operator that is not one ONNX node with the same operands; null: OpDef::onnx says it all.
+// False when these attributes have no ONNX form; nothing is emitted then.
+using EmitFn = bool (*)(OnnxEmitter&, const Node&);
+EmitFn onnx_emitter(std::string_view op);
+
+void set_onnx_tensor(onnx::TensorProto& out, const std::string& name, const Tensor& value);
+int32_t onnx_type(DType t);
+
+}  // namespace dl
