@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -83,5 +84,8 @@ class DL_API Tensor {
   TensorType type_;
   std::shared_ptr<Memory> memory_;
 };
+
+// Tensors by name: parameters, running statistics, optimiser state.
+using TensorMap = std::map<std::string, Tensor>;
 
 }  // namespace dl
