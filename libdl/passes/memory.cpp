@@ -1,0 +1,84 @@
+#include "passes/memory.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+
+namespace dl {
+namespace {
+
+struct Block {
+  int64_t bytes, first, last;  // alive from node `first` to node `last`, both included
+  int64_t* offset;
+  int64_t end() const { return *offset + bytes; }
+};
+
+int64_t rounded(int64_t bytes) {
+  const auto a = static_cast<int64_t>(kAlignment);
+  return (bytes + a - 1) / a * a;
+}
+
+// Lowest offset at which `b` meets no placed block that is alive at the same time. `placed` is sorted by offset.
+int64_t lowest_gap(const Block& b, const std::vector<const Block*>& placed) {
+  int64_t at = 0;
+  for (const Block* p : placed) {
+    if (p->last < b.first || b.last < p->first) continue;
+    if (at + b.bytes <= *p->offset) break;
+    at = std::max(at, p->end());
+  }
+  return at;
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const int64_t> scratch_bytes) {
+  const auto nodes = static_cast<int64_t>(g.nodes.size());
+  MemoryPlan plan;
+  plan.alias = std::move(alias);
+  plan.offset.assign(g.values.size(), MemoryPlan::kElsewhere);
+  plan.scratch.assign(g.nodes.size(), MemoryPlan::kElsewhere);
+
+  std::vector<int64_t> first(g.values.size(), nodes), last(g.values.size(), -1);
+  const auto touch = [&](ValueId v, int64_t k) {
+    const auto root = static_cast<size_t>(plan.alias[static_cast<size_t>(v)]);
+    first[root] = std::min(first[root], k);
+    last[root] = std::max(last[root], k);
+  };
+  for (int64_t k = 0; k < nodes; ++k) {
+    for (ValueId v : g.nodes[static_cast<size_t>(k)].in)
+      if (v != kNone) touch(v, k);
+    for (ValueId v : g.nodes[static_cast<size_t>(k)].out) touch(v, k);
+  }
+  for (const GraphOutput& o : g.outputs) touch(o.value, nodes);
+  for (const Update& u : g.updates) touch(u.next, nodes);
+
+  std::vector<Block> blocks;
+  for (size_t v = 0; v < g.values.size(); ++v)
+    if (g.values[v].kind == ValueKind::computed && plan.alias[v] == static_cast<ValueId>(v))
+      blocks.push_back({rounded(std::max<int64_t>(g.values[v].type.bytes(), 1)), first[v], last[v], &plan.offset[v]});
+  for (size_t k = 0; k < g.nodes.size(); ++k)
+    if (scratch_bytes[k] > 0)
+      blocks.push_back({rounded(scratch_bytes[k]), static_cast<int64_t>(k), static_cast<int64_t>(k), &plan.scratch[k]});
+
+  std::vector<int64_t> alive(g.nodes.size() + 2);
+  for (const Block& b : blocks) {
+    alive[static_cast<size_t>(b.first)] += b.bytes;
+    alive[static_cast<size_t>(b.last) + 1] -= b.bytes;
+  }
+  int64_t now = 0;
+  for (int64_t d : alive) plan.lower_bound = std::max(plan.lower_bound, now += d);
+
+  std::stable_sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) { return a.bytes > b.bytes; });
+  std::vector<const Block*> placed;
+  for (const Block& b : blocks) {
+    *b.offset = lowest_gap(b, placed);
+    plan.arena_bytes = std::max(plan.arena_bytes, b.end());
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &b,
+                                   [](const Block* x, const Block* y) { return *x->offset < *y->offset; }), &b);
+  }
+  for (size_t v = 0; v < g.values.size(); ++v)
+    plan.offset[v] = plan.offset[static_cast<size_t>(plan.alias[v])];
+  return plan;
+}
+
+}  // namespace dl

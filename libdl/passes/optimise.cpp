@@ -1,0 +1,27 @@
+#include <algorithm>
+
+#include "base/str.h"
+#include "passes/passes.h"
+
+namespace dl {
+
+std::vector<std::string> pass_names() { return {"simplify", "fuse", "schedule", "in_place"}; }
+
+Graph optimise(Graph g, const PassOptions& options) {
+  const std::vector<std::string> known = pass_names();
+  for (const std::string& name : options.off)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw Error(Exit::config, str("there is no pass '", name, "', expected one of ", join(known, ", ")));
+  const auto run = [&](std::string_view name, Graph (*pass)(Graph)) {
+    if (options.off.contains(name)) return;
+    g = pass(std::move(g));
+    if (options.verify) verify(g);
+  };
+  if (options.verify) verify(g);
+  run("simplify", simplify);
+  run("fuse", fuse);
+  run("schedule", schedule);
+  return g;
+}
+
+}  // namespace dl

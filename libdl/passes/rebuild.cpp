@@ -1,0 +1,36 @@
+#include "passes/passes.h"
+
+namespace dl {
+
+Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<ValueId>& replace) {
+  std::vector<ValueId> moved(g.values.size(), kNone);
+  const auto resolve = [&](ValueId v) {
+    while (v != kNone && replace[static_cast<size_t>(v)] != kNone) v = replace[static_cast<size_t>(v)];
+    return v == kNone ? kNone : moved[static_cast<size_t>(v)];
+  };
+  Graph out;
+  out.name = g.name;
+  for (size_t i = 0; i < g.values.size(); ++i) {
+    const Value& v = g.values[i];
+    if (v.kind == ValueKind::computed) continue;
+    moved[i] = out.add_leaf(v.kind, v.name, v.type);
+    if (v.kind == ValueKind::constant) out.constants.emplace(moved[i], g.constants.at(static_cast<ValueId>(i)));
+  }
+  for (Node n : nodes) {
+    for (ValueId& x : n.in) x = resolve(x);
+    for (size_t i = 0; i < n.out.size(); ++i) {
+      Value v = g.value(n.out[i]);
+      v.node = static_cast<int32_t>(out.nodes.size());
+      v.index = static_cast<int32_t>(i);
+      moved[static_cast<size_t>(n.out[i])] = static_cast<ValueId>(out.values.size());
+      n.out[i] = static_cast<ValueId>(out.values.size());
+      out.values.push_back(std::move(v));
+    }
+    out.nodes.push_back(std::move(n));
+  }
+  for (const GraphOutput& o : g.outputs) out.outputs.push_back({o.name, resolve(o.value)});
+  for (const Update& u : g.updates) out.updates.push_back({resolve(u.state), resolve(u.next)});
+  return out;
+}
+
+}  // namespace dl

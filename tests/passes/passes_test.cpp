@@ -1,0 +1,117 @@
+#include "passes/passes.h"
+
+#include <doctest/doctest.h>
+
+#include "ops/registry.h"
+#include "passes/memory.h"
+
+using namespace dl;
+
+static Graph parse(const char* text) {
+  Graph g = parse_graph(text, find_op);
+  verify(g);
+  return g;
+}
+
+TEST_CASE("simplify drops unused nodes, merges equal ones and removes reshapes to the same shape") {
+  const Graph g = simplify(parse(R"(graph g
+%0 = input x : f32[2,3]
+%1 = relu(%0) : f32[2,3] ; a
+%2 = relu(%0) : f32[2,3] ; b
+%3 = reshape(%2) {"shape":[2,3]} : f32[2,3] ; c
+%4 = relu_grad(%1, %3) : f32[2,3] ; d
+%5 = relu(%4) : f32[2,3] ; unused
+output y %4)"));
+  CHECK(print(g) == R"(graph g
+%0 = input x : f32[2,3]
+%1 = relu(%0) : f32[2,3] ; a
+%2 = relu_grad(%1, %1) : f32[2,3] ; d
+output y %2
+)");
+}
+
+TEST_CASE("fuse moves an activation into the affine that alone feeds it, and keeps one that something else reads") {
+  const Graph g = fuse(parse(R"(graph g
+%0 = input x : f32[2,3]
+%1 = parameter w : f32[4,3]
+%2 = parameter v : f32[5,4]
+%3 = affine(%0, %1) : f32[2,4] ; dense_1
+%4 = relu(%3) : f32[2,4] ; relu_1
+%5 = affine(%4, %2) : f32[2,5] ; dense_2
+%6 = relu(%5) : f32[2,5] ; relu_2
+output pre %5
+output y %6)"));
+  CHECK(print(g) == R"(graph g
+%0 = input x : f32[2,3]
+%1 = parameter w : f32[4,3]
+%2 = parameter v : f32[5,4]
+%3 = affine(%0, %1) {"activation":"relu"} : f32[2,4] ; dense_1
+%4 = affine(%3, %2) : f32[2,5] ; dense_2
+%5 = relu(%4) : f32[2,5] ; relu_2
+output pre %4
+output y %5
+)");
+}
+
+TEST_CASE("fuse moves the mask of an activation's gradient into the product that feeds it") {
+  const Graph g = fuse(parse(R"(graph g
+%0 = input y : f32[2,4]
+%1 = input dz : f32[2,5]
+%2 = parameter w : f32[5,4]
+%3 = matmul(%1, %2) : f32[2,4] ; dense_2
+%4 = relu_grad(%0, %3) : f32[2,4] ; relu_1
+output dx %4)"));
+  CHECK(print(g) == R"(graph g
+%0 = input y : f32[2,4]
+%1 = input dz : f32[2,5]
+%2 = parameter w : f32[5,4]
+%3 = matmul(%1, %2, %0) {"epilogue":"relu_grad"} : f32[2,4] ; dense_2
+output dx %3
+)");
+}
+
+TEST_CASE("an elementwise node whose input dies writes over it, unless the input is an output or a leaf") {
+  const Graph g = parse(R"(graph g
+%0 = input x : f32[8]
+%1 = relu(%0) : f32[8]
+%2 = relu(%1) : f32[8]
+%3 = relu(%2) : f32[8]
+output keep %2
+output y %3)");
+  const std::vector<ValueId> alias = plan_in_place(g);
+  CHECK(alias[1] == 1);  // its input is a leaf
+  CHECK(alias[2] == 1);
+  CHECK(alias[3] == 3);  // its input is an output
+  CHECK(plan_in_place(g, false) == std::vector<ValueId>{0, 1, 2, 3});
+}
+
+TEST_CASE("blocks that are alive together never overlap and the arena is close to the lower bound") {
+  std::string text = "graph g\n%0 = input x : f32[64]\n";
+  int next = 1;
+  for (int i = 0; i < 40; ++i, ++next)
+    text += "%" + std::to_string(next) + " = relu(%" + std::to_string(i % 3 ? next - 1 : next / 2) + ") : f32[64] ; n" + std::to_string(i) + "\n";
+  text += "output y %40\noutput z %7\n";
+  const Graph g = parse(text.c_str());
+  const std::vector<int64_t> scratch(g.nodes.size(), 128);
+  const MemoryPlan plan = plan_memory(g, plan_in_place(g, false), scratch);
+  CHECK(plan.arena_bytes >= plan.lower_bound);
+  CHECK(plan.arena_bytes <= 2 * plan.lower_bound);
+  std::vector<size_t> last(g.values.size());
+  for (size_t k = 0; k < g.nodes.size(); ++k)
+    for (ValueId x : g.nodes[k].in) last[size_t(x)] = k;
+  for (const GraphOutput& o : g.outputs) last[size_t(o.value)] = g.nodes.size();
+  for (size_t a = 1; a < g.values.size(); ++a)
+    for (size_t b = a + 1; b < g.values.size(); ++b) {
+      const size_t born = size_t(g.values[b].node);
+      if (last[a] < born) continue;
+      const bool apart = plan.offset[a] + 256 <= plan.offset[b] || plan.offset[b] + 256 <= plan.offset[a];
+      CHECK_MESSAGE(apart, "values ", a, " and ", b);
+    }
+}
+
+TEST_CASE("an unknown pass name is refused with the known ones") {
+  PassOptions options;
+  options.off = {"fuze"};
+  CHECK_THROWS_WITH_AS(optimise(Graph{}, options),
+                       "there is no pass 'fuze', expected one of simplify, fuse, schedule, in_place", Error);
+}
