@@ -1,0 +1,155 @@
+#include "exec/executor.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "base/random.h"
+#include "base/str.h"
+
+namespace dl {
+namespace {
+
+size_t at(ValueId v) { return static_cast<size_t>(v); }
+
+[[noreturn]] void internal(const std::string& message) { throw Error(Exit::internal, message); }
+
+bool finite(const TensorType& type, const void* data) {
+  if (type.dtype != DType::f32) return true;
+  const auto* p = static_cast<const float*>(data);
+  for (int64_t i = 0, n = type.elements(); i < n; ++i)
+    if (!std::isfinite(p[i])) return false;
+  return true;
+}
+
+}  // namespace
+
+Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
+    : plan_(std::move(plan)), pool_(pool), arena_(static_cast<size_t>(plan_.memory.arena_bytes)) {
+  const Graph& g = plan_.graph;
+  address_.assign(g.values.size(), nullptr);
+  uses_.resize(g.values.size());
+  fed_.resize(g.values.size());
+  bind_leaves(state);
+  size_t operands = 0;
+  for (const Node& n : g.nodes) operands += n.in.size() + n.out.size();
+  args_.reserve(operands);
+  for (size_t k = 0; k < g.nodes.size(); ++k) {
+    const Node& n = g.nodes[k];
+    const size_t first = args_.size();
+    const auto add = [&](ValueId v) {
+      if (v == kNone) return args_.push_back(absent_arg());
+      uses_[at(v)].push_back(args_.size());
+      args_.push_back(make_arg(g.type(v), address_of(v)));
+    };
+    for (ValueId v : n.in) add(v);
+    for (ValueId v : n.out) add(v);
+    Step s{plan_.kernels[k], {}, &plan_.work[k]};
+    s.call.in = args_.data() + first;
+    s.call.out = s.call.in + n.in.size();
+    s.call.n_in = static_cast<int>(n.in.size());
+    s.call.n_out = static_cast<int>(n.out.size());
+    s.call.attrs = n.attrs.get();
+    s.call.threads = pool_threads(pool_);
+    s.call.seed = seed;
+    s.call.stream = stream_id(n.name);
+    if (plan_.memory.scratch[k] != MemoryPlan::kElsewhere)
+      s.call.shared = reinterpret_cast<float*>(static_cast<char*>(arena_.data()) + plan_.memory.scratch[k]);
+    steps_.push_back(s);
+  }
+  for (const Update& u : g.updates)
+    if (plan_.memory.alias[at(u.next)] != u.state) copies_.push_back({u.next, u.state});
+}
+
+void Executor::bind_leaves(TensorMap& state) {
+  const Graph& g = plan_.graph;
+  for (size_t i = 0; i < g.values.size(); ++i) {
+    const Value& v = g.values[i];
+    if (v.kind == ValueKind::constant) address_[i] = const_cast<void*>(g.constants.at(static_cast<ValueId>(i)).raw());
+    if (v.kind != ValueKind::parameter && v.kind != ValueKind::state) continue;
+    const auto it = state.find(v.name);
+    if (it == state.end()) internal(str("no value for ", name_of(v.kind), " '", v.name, "'"));
+    if (it->second.type() != v.type)
+      internal(str("'", v.name, "' is ", it->second.type().text(), ", the network expects ", v.type.text()));
+    address_[i] = it->second.raw();
+  }
+}
+
+void* Executor::address_of(ValueId v) {
+  if (address_[at(v)]) return address_[at(v)];
+  const int64_t offset = plan_.memory.offset[at(v)];
+  if (offset != MemoryPlan::kElsewhere) return address_[at(v)] = static_cast<char*>(arena_.data()) + offset;
+  const ValueId root = plan_.memory.alias[at(v)];
+  return root == v ? nullptr : address_[at(v)] = address_of(root);
+}
+
+bool Executor::has_input(std::string_view name) const {
+  const ValueId v = graph().find(name);
+  return v != kNone && graph().value(v).kind == ValueKind::input;
+}
+
+void Executor::feed(std::string_view name, const Tensor& value) {
+  const ValueId v = graph().find(name);
+  if (v == kNone || graph().value(v).kind != ValueKind::input) internal(str("the network has no input '", name, "'"));
+  if (value.type() != graph().type(v))
+    internal(str("input '", name, "' is ", value.type().text(), ", the network expects ", graph().type(v).text()));
+  fed_[at(v)] = value;
+  void* data = fed_[at(v)].raw();
+  for (size_t i = 0; i < plan_.memory.alias.size(); ++i) {  // the input and the views of it
+    if (plan_.memory.alias[i] != v) continue;
+    address_[i] = data;
+    for (size_t use : uses_[i]) args_[use].data = data;
+  }
+}
+
+void Executor::feed_scalar(std::string_view name, double value) {
+  const ValueId v = graph().find(name);
+  if (v == kNone) return;  // a step without dropout needs no "step"
+  if (!fed_[at(v)].defined()) feed(name, Tensor(graph().type(v)));
+  Tensor& t = fed_[at(v)];
+  if (t.dtype() == DType::f32) t.data<float>()[0] = static_cast<float>(value);
+  else t.data<int64_t>()[0] = static_cast<int64_t>(value);
+}
+
+void Executor::run(size_t first, size_t last) {
+  for (size_t k = first; k < last; ++k)
+    if (steps_[k].kernel) run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work);
+  if (last < steps_.size()) return;
+  for (const Copy& c : copies_)
+    std::memcpy(address_[at(c.to)], address_[at(c.from)], static_cast<size_t>(graph().type(c.to).bytes()));
+}
+
+size_t Executor::end_of(std::string_view name) const {
+  const ValueId v = graph().output(name);
+  if (v == kNone) internal(str("the network has no output '", name, "'"));
+  return static_cast<size_t>(graph().value(v).node + 1);
+}
+
+const void* Executor::output(std::string_view name) const {
+  const ValueId v = graph().output(name);
+  if (v == kNone) internal(str("the network has no output '", name, "'"));
+  return address_[at(v)];
+}
+
+const TensorType& Executor::output_type(std::string_view name) const {
+  const ValueId v = graph().output(name);
+  if (v == kNone) internal(str("the network has no output '", name, "'"));
+  return graph().type(v);
+}
+
+float Executor::scalar(std::string_view name) const { return *static_cast<const float*>(output(name)); }
+
+Executor::Culprit Executor::find_non_finite(size_t last) {
+  const Graph& g = graph();
+  for (size_t i = 0; i < g.values.size(); ++i)
+    if (g.values[i].kind != ValueKind::computed && address_[i] && !finite(g.values[i].type, address_[i]))
+      return {str(name_of(g.values[i].kind), " '", g.values[i].name, "'"), {}};
+  for (size_t k = 0; k < last; ++k) {
+    run(k, k + 1);
+    const Node& n = g.nodes[k];
+    for (ValueId y : n.out)
+      if (!finite(g.type(y), address_[at(y)])) return {str("layer '", n.name, "' (", n.op->name, ")"), n.origin};
+  }
+  return {};
+}
+
+}  // namespace dl

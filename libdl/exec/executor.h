@@ -1,0 +1,62 @@
+#pragma once
+// Walks a plan. All memory is taken when the executor is made; running allocates nothing.
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/plan.h"
+
+namespace dl {
+
+class DL_API Executor {
+ public:
+  // Binds parameters and state by name to tensors of `state`, which must hold them with the right types (Error,
+  // internal, if not) and must outlive the executor. The pool is shared.
+  Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed = 0);
+
+  const Plan& plan() const { return plan_; }
+  const Graph& graph() const { return plan_.graph; }
+  bool has_input(std::string_view name) const;
+  // Binds an input leaf to host memory that stays valid until the run is over. Error (internal) for a wrong type.
+  void feed(std::string_view name, const Tensor& value);
+  void feed_scalar(std::string_view name, double value);   // f32[] or i64[] inputs such as "learning_rate" and "step"
+
+  void run() { run(0, plan_.graph.nodes.size()); }
+  // Nodes [first, last), for callers that look at a value before the step goes on.
+  void run(size_t first, size_t last);
+  // Index behind the node that computes an output: everything before it has run once that node has.
+  size_t end_of(std::string_view output) const;
+
+  // A graph output; valid until the next run.
+  const void* output(std::string_view name) const;
+  float scalar(std::string_view name) const;
+  const TensorType& output_type(std::string_view name) const;
+
+  // For reports of divergence: the first node (in order) up to `last` whose f32 outputs hold a NaN or an infinity when
+  // the step is run again from the current state, or a leaf that does. Empty when all is finite.
+  struct Culprit { std::string what, origin; };
+  Culprit find_non_finite(size_t last);
+
+ private:
+  struct Step {
+    const Kernel* kernel;
+    Call call;
+    const Work* work;
+  };
+  void* address_of(ValueId v);
+  void bind_leaves(TensorMap& state);
+
+  Plan plan_;
+  Pool* pool_;
+  Memory arena_;
+  std::vector<void*> address_;       // per value
+  std::vector<Arg> args_;            // operands of all nodes, one after the other
+  std::vector<Step> steps_;
+  std::vector<std::vector<size_t>> uses_;  // per value: which args_ point at it
+  std::vector<Tensor> fed_;          // per value: keeps fed memory alive
+  struct Copy { ValueId from, to; };
+  std::vector<Copy> copies_;         // updates that could not be written in place
+};
+
+}  // namespace dl

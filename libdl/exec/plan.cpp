@@ -1,0 +1,75 @@
+#include "exec/plan.h"
+
+#include <array>
+
+namespace dl {
+namespace {
+
+// The operands of a node as kernels see them, without data: enough to plan.
+struct Operands {
+  std::vector<Arg> in, out;
+  Operands(const Graph& g, const Node& n) {
+    for (ValueId v : n.in) in.push_back(v == kNone ? absent_arg() : make_arg(g.type(v), nullptr));
+    for (ValueId v : n.out) out.push_back(make_arg(g.type(v), nullptr));
+  }
+};
+
+}  // namespace
+
+Plan make_plan(Graph graph, const PlanOptions& options) {
+  Plan plan;
+  plan.isa = options.isa;
+  plan.graph = optimise(std::move(graph), options.passes);
+  const Graph& g = plan.graph;
+  std::vector<int64_t> scratch;
+  for (const Node& n : g.nodes) {
+    Work work;
+    const Kernel* kernel = n.op->traits & kView ? nullptr : &cpu_kernel(op_id(*n.op), options.isa);
+    if (kernel) {
+      const Operands operands(g, n);
+      Call call;
+      call.in = operands.in.data();
+      call.out = operands.out.data();
+      call.n_in = static_cast<int>(operands.in.size());
+      call.n_out = static_cast<int>(operands.out.size());
+      call.attrs = n.attrs.get();
+      call.threads = options.threads;
+      kernel->plan(call, work);
+    }
+    plan.kernels.push_back(kernel);
+    plan.work.push_back(work);
+    scratch.push_back(work.shared * static_cast<int64_t>(sizeof(float)));
+  }
+  plan.memory = plan_memory(g, plan_in_place(g, !options.passes.off.contains("in_place")), scratch);
+  return plan;
+}
+
+Plan::Bytes Plan::bytes() const {
+  Bytes b;
+  b.arena = memory.arena_bytes;
+  for (const Value& v : graph.values) {
+    if (v.kind == ValueKind::parameter) b.parameters += v.type.bytes();
+    if (v.kind == ValueKind::state) b.state += v.type.bytes();
+    if (v.kind == ValueKind::input) b.inputs += v.type.bytes();
+    if (v.kind == ValueKind::constant) b.constants += v.type.bytes();
+  }
+  return b;
+}
+
+int64_t node_flops(const Graph& g, const Node& n) {
+  if (n.op->traits & kView) return 0;
+  if (!n.op->flops) return g.type(n.out[0]).elements();
+  std::vector<const TensorType*> types;
+  for (ValueId v : n.in) types.push_back(v == kNone ? nullptr : &g.type(v));
+  InferCtx c{n.op->name, types, n.attrs.get(), {}};
+  n.op->infer(c);
+  return n.op->flops(c);
+}
+
+int64_t Plan::flops() const {
+  int64_t total = 0;
+  for (const Node& n : graph.nodes) total += node_flops(graph, n);
+  return total;
+}
+
+}  // namespace dl

@@ -1,0 +1,34 @@
+#pragma once
+// A plan is a graph with its order, its kernels and its memory fixed. Making one reads shapes only.
+#include <string>
+#include <vector>
+
+#include "exec/cpu.h"
+#include "graph/graph.h"
+#include "passes/memory.h"
+#include "passes/passes.h"
+
+namespace dl {
+
+struct PlanOptions {
+  PassOptions passes;
+  Isa isa = best_isa();
+  int threads = 1;      // shapes grids, never results
+};
+
+struct Plan {
+  Graph graph;                    // after the passes
+  MemoryPlan memory;
+  std::vector<const Kernel*> kernels;  // per node; null for views, which do nothing
+  std::vector<Work> work;         // per node
+  Isa isa = Isa::base;
+
+  struct Bytes { int64_t parameters = 0, state = 0, inputs = 0, constants = 0, arena = 0; };
+  DL_API Bytes bytes() const;
+  DL_API int64_t flops() const;   // of one run; multiply and add count as two
+};
+
+DL_API Plan make_plan(Graph graph, const PlanOptions& options);
+DL_API int64_t node_flops(const Graph& g, const Node& n);
+
+}  // namespace dl

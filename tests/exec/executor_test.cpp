@@ -1,0 +1,88 @@
+#include "exec/executor.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "ops/registry.h"
+
+using namespace dl;
+
+namespace {
+
+struct PoolOf {
+  explicit PoolOf(int threads) : pool(pool_create(threads)) {}
+  ~PoolOf() { pool_destroy(pool); }
+  Pool* pool;
+};
+
+Graph two_layers() {
+  return parse_graph(R"(graph g
+%0 = input x : f32[2,3]
+%1 = parameter w : f32[4,3]
+%2 = parameter b : f32[4]
+%3 = affine(%0, %1, %2) : f32[2,4] ; dense_1 @/model/layers/0
+%4 = relu(%3) : f32[2,4] ; relu_1 @/model/layers/1
+output y %4)", find_op);
+}
+
+TensorMap some_state() {
+  TensorMap state;
+  state["w"] = Tensor(DType::f32, {4, 3});
+  state["b"] = Tensor(DType::f32, {4});
+  for (int i = 0; i < 12; ++i) state["w"].data<float>()[size_t(i)] = 0.25f * float(i) - 1;
+  for (int i = 0; i < 4; ++i) state["b"].data<float>()[size_t(i)] = 0.5f - float(i);
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("the executor computes the network, with passes and without") {
+  for (bool passes : {true, false}) {
+    PoolOf p(2);
+    TensorMap state = some_state();
+    PlanOptions options;
+    if (!passes) options.passes.off = {"simplify", "fuse", "schedule", "in_place"};
+    Executor ex(make_plan(two_layers(), options), p.pool, state);
+    CHECK(ex.graph().nodes.size() == (passes ? 1 : 2));
+    Tensor x(DType::f32, {2, 3});
+    for (size_t i = 0; i < 6; ++i) x.data<float>()[i] = float(i) - 2;
+    ex.feed("x", x);
+    ex.run();
+    const auto* y = static_cast<const float*>(ex.output("y"));
+    for (int r = 0; r < 2; ++r)
+      for (int c = 0; c < 4; ++c) {
+        double want = 0.5 - c;
+        for (int k = 0; k < 3; ++k) want += (0.25 * (c * 3 + k) - 1) * (r * 3 + k - 2);
+        CHECK(y[r * 4 + c] == doctest::Approx(std::max(want, 0.0)));
+      }
+  }
+}
+
+TEST_CASE("a wrong or missing tensor is named before anything runs") {
+  PoolOf p(1);
+  TensorMap state = some_state();
+  state["b"] = Tensor(DType::f32, {5});
+  CHECK_THROWS_WITH_AS(Executor(make_plan(two_layers(), {}), p.pool, state), "'b' is f32[5], the network expects f32[4]", Error);
+  state.erase("b");
+  CHECK_THROWS_WITH_AS(Executor(make_plan(two_layers(), {}), p.pool, state), "no value for parameter 'b'", Error);
+  state = some_state();
+  Executor ex(make_plan(two_layers(), {}), p.pool, state);
+  CHECK_THROWS_WITH_AS(ex.feed("x", Tensor(DType::f32, {3, 3})), "input 'x' is f32[3,3], the network expects f32[2,3]", Error);
+}
+
+TEST_CASE("a non-finite value is traced to the first layer that makes it") {
+  PoolOf p(1);
+  TensorMap state = some_state();
+  PlanOptions options;
+  options.passes.off = {"fuse"};
+  Executor ex(make_plan(two_layers(), options), p.pool, state);
+  Tensor x(DType::f32, {2, 3});
+  for (float& v : x.data<float>()) v = 1e38f;
+  state["w"].data<float>()[0] = 1e38f;
+  ex.feed("x", x);
+  ex.run();
+  const Executor::Culprit c = ex.find_non_finite(ex.end_of("y"));
+  CHECK(c.what == "layer 'dense_1' (affine)");
+  CHECK(c.origin == "/model/layers/0");
+}
