@@ -1,24 +1,96 @@
+#include <array>
+
+#include "kernels/elementwise_attrs.h"
 #include "ops/registry.h"
 
-namespace dl::op {
+namespace dl {
 
-const OpDef relu{
-    .name = "relu",
-    .doc = "Rectified linear unit: max(0, x).",
-    .traits = kElementwise | kInPlace,
-    .onnx = {"Relu", 14},
-    .infer = infer_same_as_first,
-    .grad = [](GradCtx& c) { c.dx[0] = c.emit(relu_grad, {c.y(), c.dy[0]}); },
-};
+constexpr auto fields(const LeakyReluAttrs*) {
+  return std::tuple{
+      field("slope", &LeakyReluAttrs::slope, "Factor for negative x.").onnx("alpha").at_least(0)};
+}
+constexpr auto fields(const EluAttrs*) {
+  return std::tuple{field("alpha", &EluAttrs::alpha, "The limit towards minus infinity is -alpha.")
+                        .onnx("alpha")
+                        .at_least(0)};
+}
+constexpr auto enum_names(const GeluForm*) { return std::array<std::string_view, 2>{"none", "tanh"}; }
+constexpr auto fields(const GeluAttrs*) {
+  return std::tuple{
+      field("approximate", &GeluAttrs::approximate, "'none': with erf; 'tanh': the tanh formula.")
+          .onnx("approximate")};
+}
 
-const OpDef relu_grad{
-    .name = "relu_grad",
-    .doc = "Gradient of relu: dy where y > 0, else 0.",
-    .args = "y dy",
-    .results = "dx",
-    .traits = kElementwise | kInPlace,
-    .in_place = {1, -1, -1, -1},
-    .infer = infer_same_as_first,
-};
+namespace op {
+namespace {
 
-}  // namespace dl::op
+// A gradient from the output (y, dy) or the input (x, dy), with the node's own attributes.
+template <const OpDef& kGrad>
+void grad_by_y(GradCtx& c) {
+  c.dx[0] = c.emit(kGrad, {c.y(), c.dy[0]}, c.attrs());
+}
+template <const OpDef& kGrad>
+void grad_by_x(GradCtx& c) {
+  c.dx[0] = c.emit(kGrad, {c.x(0), c.dy[0]}, c.attrs());
+}
+
+constexpr OpDef activation(std::string_view name, std::string_view doc, OnnxMap onnx, void (*grad)(GradCtx&),
+                           const AttrOps* attrs = &attr_ops<NoAttrs>) {
+  OpDef d{.name = name, .doc = doc, .attrs = attrs, .traits = kElementwise | kInPlace, .onnx = onnx};
+  d.infer = infer_same_as_first;
+  d.grad = grad;
+  return d;
+}
+
+constexpr OpDef gradient(std::string_view name, std::string_view doc, std::string_view args,
+                         const AttrOps* attrs = &attr_ops<NoAttrs>) {
+  OpDef d{.name = name,
+          .doc = doc,
+          .args = args,
+          .results = "dx",
+          .attrs = attrs,
+          .traits = kElementwise | kInPlace};
+  d.in_place[0] = 1;
+  d.infer = infer_same_as_first;
+  return d;
+}
+
+}  // namespace
+
+const OpDef relu =
+    activation("relu", "Rectified linear unit: max(0, x).", {"Relu", 14}, grad_by_y<relu_grad>);
+const OpDef relu_grad = gradient("relu_grad", "Gradient of relu: dy where y > 0, else 0.", "y dy");
+
+const OpDef sigmoid =
+    activation("sigmoid", "Logistic function 1 / (1 + e^-x).", {"Sigmoid", 13}, grad_by_y<sigmoid_grad>);
+const OpDef sigmoid_grad = gradient("sigmoid_grad", "Gradient of sigmoid: dy y (1 - y).", "y dy");
+
+const OpDef tanh = activation("tanh", "Hyperbolic tangent.", {"Tanh", 13}, grad_by_y<tanh_grad>);
+const OpDef tanh_grad = gradient("tanh_grad", "Gradient of tanh: dy (1 - y^2).", "y dy");
+
+const OpDef leaky_relu = activation("leaky_relu", "x where x > 0, else slope x.", {"LeakyRelu", 16},
+                                    grad_by_y<leaky_relu_grad>, &attr_ops<LeakyReluAttrs>);
+const OpDef leaky_relu_grad =
+    gradient("leaky_relu_grad", "Gradient of leaky_relu: dy where y > 0, else slope dy.", "y dy",
+             &attr_ops<LeakyReluAttrs>);
+
+const OpDef elu = activation("elu", "Exponential linear unit: x where x > 0, else alpha (e^x - 1).",
+                             {"Elu", 6}, grad_by_y<elu_grad>, &attr_ops<EluAttrs>);
+const OpDef elu_grad = gradient("elu_grad", "Gradient of elu: dy where y > 0, else dy (y + alpha).", "y dy",
+                                &attr_ops<EluAttrs>);
+
+const OpDef gelu = activation("gelu", "Gaussian error linear unit: x Phi(x) (Hendrycks and Gimpel 2016).",
+                              {"Gelu", 20}, grad_by_x<gelu_grad>, &attr_ops<GeluAttrs>);
+const OpDef gelu_grad =
+    gradient("gelu_grad", "Gradient of gelu: dy (Phi(x) + x phi(x)).", "x dy", &attr_ops<GeluAttrs>);
+
+const OpDef softplus =
+    activation("softplus", "Smooth relu: log(1 + e^x).", {"Softplus", 1}, grad_by_x<softplus_grad>);
+const OpDef softplus_grad = gradient("softplus_grad", "Gradient of softplus: dy sigmoid(x).", "x dy");
+
+const OpDef swish = activation("swish", "x sigmoid(x), also called SiLU.", {}, grad_by_x<swish_grad>);
+const OpDef swish_grad =
+    gradient("swish_grad", "Gradient of swish: dy s (1 + x (1 - s)), s = sigmoid(x).", "x dy");
+
+}  // namespace op
+}  // namespace dl

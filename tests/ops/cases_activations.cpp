@@ -11,10 +11,59 @@ void map(Reference& r, F f) {
   for (int64_t i = 0; i < r.y().size(); ++i) r.y()[i] = f(r.x()[i]);
 }
 
-const AddReference kRelu("relu", [](Reference& r) { map(r, [](double x) { return x > 0 ? x : 0; }); });
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+
+const AddReference kReferences[] = {
+    {"relu", [](Reference& r) { map(r, [](double x) { return x > 0 ? x : 0; }); }},
+    {"sigmoid", [](Reference& r) { map(r, sigmoid); }},
+    {"tanh", [](Reference& r) { map(r, [](double x) { return std::tanh(x); }); }},
+    {"leaky_relu",
+     [](Reference& r) {
+       const double slope = r.attr("slope");
+       map(r, [=](double x) { return x > 0 ? x : slope * x; });
+     }},
+    {"elu",
+     [](Reference& r) {
+       const double alpha = r.attr("alpha");
+       map(r, [=](double x) { return x > 0 ? x : alpha * std::expm1(x); });
+     }},
+    {"gelu",
+     [](Reference& r) {
+       if (r.attr<std::string>("approximate") == "none")
+         return map(r, [](double x) { return x * normal_cdf(x); });
+       map(r, [](double x) {
+         return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+       });
+     }},
+    {"softplus",
+     [](Reference& r) {
+       map(r, [](double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))); });
+     }},
+    {"swish", [](Reference& r) { map(r, [](double x) { return x * sigmoid(x); }); }},
+};
 
 const AddRows kRows({
     {"relu", {"f32[N]"}, "{}", {.avoid = {0}}},
+    {"relu", {"f32[2,3,4,5]"}, "{}", {.avoid = {0}, .out = {"f32[2,3,4,5]"}}},
+    {"sigmoid", {"f32[N]"}},
+    {"sigmoid", {"f32[500] -100..100"}, "{}", {.grad = false}},
+    {"tanh", {"f32[N]"}},
+    {"tanh", {"f32[500] -20..20"}},
+    {"tanh", {"f32[500] -1e-3..1e-3"}},
+    {"leaky_relu", {"f32[N]"}, "{}", {.avoid = {0}}},
+    {"leaky_relu", {"f32[100]"}, R"({"slope": 0.25})", {.avoid = {0}}},
+    {"elu", {"f32[N]"}},
+    {"elu", {"f32[500] -30..1"}, R"({"alpha": 0.5})", {.avoid = {0}}},
+    {"elu", {"f32[500] -1e-4..0"}},
+    {"gelu", {"f32[N]"}},
+    {"gelu", {"f32[500] -8..8"}},
+    {"gelu", {"f32[N]"}, R"({"approximate": "tanh"})"},
+    {"gelu", {"f32[500] -8..8"}, R"({"approximate": "tanh"})"},
+    {"softplus", {"f32[N]"}},
+    {"softplus", {"f32[500] -90..90"}},
+    {"swish", {"f32[N]"}},
+    {"swish", {"f32[500] -30..30"}},
 });
 
 }  // namespace

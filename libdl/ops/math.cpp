@@ -1,0 +1,203 @@
+// Elementwise mathematics, casts, and the normalisation of raw input.
+#include <array>
+
+#include "kernels/elementwise_attrs.h"
+#include "ops/registry.h"
+
+namespace dl {
+
+constexpr auto fields(const ClipAttrs*) {
+  return std::tuple{field("min", &ClipAttrs::min, "Smallest result."),
+                    field("max", &ClipAttrs::max, "Largest result.")};
+}
+constexpr auto fields(const ScaleShiftAttrs*) {
+  return std::tuple{field("scale", &ScaleShiftAttrs::scale, "Factor."),
+                    field("shift", &ScaleShiftAttrs::shift, "Summand.")};
+}
+constexpr auto enum_names(const Elem*) {
+  return std::array<std::string_view, 5>{"f32", "f64", "i32", "i64", "u8"};
+}
+constexpr auto fields(const CastAttrs*) {
+  return std::tuple{field("to", &CastAttrs::to, "Element type of the result.")};
+}
+
+namespace op {
+namespace {
+
+constexpr uint32_t kMap = kElementwise | kInPlace;
+
+void infer_clip(InferCtx& c) {
+  const auto& a = c.as<ClipAttrs>();
+  c.require(a.min <= a.max, str("min ", a.min, " is above max ", a.max));
+  infer_same_as_first(c);
+}
+
+void infer_normalize(InferCtx& c) {
+  const TensorType &x = c.x(0), &shift = c.x(1), &scale = c.x(2);
+  c.require(x.dtype == DType::u8 || x.dtype == DType::i32 || x.dtype == DType::f32,
+            str("takes x of u8, i32 or f32, got ", x.text()));
+  c.require(shift.dtype == DType::f32 && shift == scale,
+            str("shift ", shift.text(), " and scale ", scale.text(), " must both be f32 of one shape"));
+  Shape sample;
+  for (int i = 1; i < x.shape.rank(); ++i) sample.push_back(x.shape[i]);
+  const bool channels = x.shape.rank() >= 2 && shift.shape == Shape{x.shape[1]};
+  c.require(shift.shape.rank() == 0 || channels || (x.shape.rank() > 0 && shift.shape == sample),
+            str("shift ", shift.text(), " fits neither the channels nor the samples of ", x.text()));
+  c.out = {{DType::f32, x.shape}};
+}
+
+}  // namespace
+
+const OpDef exp{
+    .name = "exp",
+    .doc = "Exponential function.",
+    .traits = kMap,
+    .onnx = {"Exp", 13},
+    .infer = infer_same_as_first,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] = c.emit(mul, {c.dy[0], c.y()});
+        },
+};
+
+const OpDef log{
+    .name = "log",
+    .doc = "Natural logarithm: -inf at 0, NaN below.",
+    .traits = kMap,
+    .onnx = {"Log", 13},
+    .infer = infer_same_as_first,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] = c.emit(div, {c.dy[0], c.x(0)});
+        },
+};
+
+const OpDef sqrt{
+    .name = "sqrt",
+    .doc = "Square root.",
+    .traits = kMap,
+    .onnx = {"Sqrt", 13},
+    .infer = infer_same_as_first,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] = c.emit(sqrt_grad, {c.y(), c.dy[0]});
+        },
+};
+const OpDef sqrt_grad{
+    .name = "sqrt_grad",
+    .doc = "Gradient of sqrt: dy / (2 y).",
+    .args = "y dy",
+    .results = "dx",
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef square{
+    .name = "square",
+    .doc = "The square of x.",
+    .traits = kMap,
+    .infer = infer_same_as_first,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] = c.emit(square_grad, {c.x(0), c.dy[0]});
+        },
+};
+const OpDef square_grad{
+    .name = "square_grad",
+    .doc = "Gradient of square: 2 x dy.",
+    .args = "x dy",
+    .results = "dx",
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef abs{
+    .name = "abs",
+    .doc = "Absolute value.",
+    .traits = kMap,
+    .onnx = {"Abs", 13},
+    .infer = infer_same_as_first,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] = c.emit(abs_grad, {c.x(0), c.dy[0]});
+        },
+};
+const OpDef abs_grad{
+    .name = "abs_grad",
+    .doc = "Gradient of abs: dy times the sign of x, 0 at 0.",
+    .args = "x dy",
+    .results = "dx",
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef neg{
+    .name = "neg",
+    .doc = "Changes the sign of x.",
+    .traits = kMap,
+    .onnx = {"Neg", 13},
+    .infer = infer_same_as_first,
+    .grad = [](GradCtx& c) { c.dx[0] = c.emit(neg, {c.dy[0]}); },
+};
+
+const OpDef clip{
+    .name = "clip",
+    .doc = "x held between min and max.",
+    .attrs = &attr_ops<ClipAttrs>,
+    .traits = kMap,
+    .infer = infer_clip,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] = c.emit(clip_grad, {c.x(0), c.dy[0]}, c.attrs());
+        },
+};
+const OpDef clip_grad{
+    .name = "clip_grad",
+    .doc = "Gradient of clip: dy where min <= x <= max, else 0.",
+    .args = "x dy",
+    .results = "dx",
+    .attrs = &attr_ops<ClipAttrs>,
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef scale_shift{
+    .name = "scale_shift",
+    .doc = "scale x + shift, with numbers.",
+    .attrs = &attr_ops<ScaleShiftAttrs>,
+    .traits = kMap,
+    .infer = infer_same_as_first,
+    .grad =
+        [](GradCtx& c) {
+          c.dx[0] =
+              c.emit(scale_shift, {c.dy[0]}, make_attrs(ScaleShiftAttrs{c.as<ScaleShiftAttrs>().scale, 0}));
+        },
+};
+
+const OpDef cast{
+    .name = "cast",
+    .doc =
+        "Converts elements. Fractions are cut off; floats outside the integer range give its end, NaN gives "
+        "0.",
+    .attrs = &attr_ops<CastAttrs>,
+    .infer =
+        [](InferCtx& c) {
+          c.out = {{static_cast<DType>(c.as<CastAttrs>().to), c.x(0).shape}};
+        },
+};
+
+const OpDef normalize{
+    .name = "normalize",
+    .doc =
+        "(x - shift) * scale. shift and scale are f32 of shape (C) for axis 1, of the shape of a sample, or "
+        "single.",
+    .args = "x shift scale",
+    .infer = infer_normalize,
+};
+
+}  // namespace op
+}  // namespace dl
