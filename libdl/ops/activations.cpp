@@ -17,8 +17,7 @@ constexpr auto fields(const EluAttrs*) {
 constexpr auto enum_names(const GeluForm*) { return std::array<std::string_view, 2>{"none", "tanh"}; }
 constexpr auto fields(const GeluAttrs*) {
   return std::tuple{
-      field("approximate", &GeluAttrs::approximate, "'none': with erf; 'tanh': the tanh formula.")
-          .onnx("approximate")};
+      field("approximate", &GeluAttrs::approximate, "'none': with erf; 'tanh': the tanh formula.")};
 }
 
 namespace op {
@@ -79,8 +78,10 @@ const OpDef elu = activation("elu", "Exponential linear unit: x where x > 0, els
 const OpDef elu_grad = gradient("elu_grad", "Gradient of elu: dy where y > 0, else dy (y + alpha).", "y dy",
                                 &attr_ops<EluAttrs>);
 
-const OpDef gelu = activation("gelu", "Gaussian error linear unit: x Phi(x) (Hendrycks and Gimpel 2016).",
-                              {"Gelu", 20}, grad_by_x<gelu_grad>, &attr_ops<GeluAttrs>);
+// No ONNX form of its own: Gelu is of opset 20, above what common tools read; exchange/ writes it with Erf or
+// Tanh.
+const OpDef gelu = activation("gelu", "Gaussian error linear unit: x Phi(x) (Hendrycks and Gimpel 2016).", {},
+                              grad_by_x<gelu_grad>, &attr_ops<GeluAttrs>);
 const OpDef gelu_grad =
     gradient("gelu_grad", "Gradient of gelu: dy (Phi(x) + x phi(x)).", "x dy", &attr_ops<GeluAttrs>);
 
