@@ -2,13 +2,12 @@
 // Data set artifacts (kind "dataset"). A split (train, valid, test, fold_0 ...) is a group of the root:
 //   /<split>/<input>        (N, sample shape), e.g. /train/image (60000,1,28,28) u8
 //   /<split>/<target>       class: (N) i32; regression: (N) or (N,K) f32
-//   /<split>/id             UTF-8 text of all ids one after the other, each ended by a newline
-//   /<split>/id_end         (N) i64: where each id ends in it, newline included
-//   /normalization/<input>/{mean,std}   (C) or (F) f32
-//   attributes schema (see schema.h), splits (JSON list, in order)
+//   /<split>/id             UTF-8 text of all ids one after the other, each ended by a newline; u8
+//   /<split>/id_end         (N) i64: where each id ends in it, newline included. Without ids rows go by their
+//   number /normalization/<input>/{mean,std}   (C) or (F) f32 attributes schema (see schema.h), splits (JSON
+//   list, in order)
 // All columns of a split are cut into chunks of the same number of rows.
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,7 +53,7 @@ class DL_API DatasetWriter {
 
 struct DatasetOptions {
   std::string tmp;                      // for streams, see ArtifactReader
-  int64_t memory = int64_t{512} << 20;  // bytes of decompressed rows that a split may hold in memory
+  int64_t memory = int64_t{512} << 20;  // bytes of decompressed rows that may be held in memory
 };
 
 enum class Shuffle { full, block };  // over all rows; or over blocks of rows and within a window of blocks
@@ -74,17 +73,20 @@ class DL_API Dataset {
   bool has(const std::string& split) const;
   int64_t rows(const std::string& split) const;  // Error (Exit::data) naming the splits there are
   bool in_memory(const std::string& split) const;
-  int64_t block_rows(const std::string& split) const;
 
   // Copies the given rows of every column; out[i] holds rows.size() samples of column i (null: not wanted).
   // Values are checked when they are first read: a label outside the classes or a feature that is not finite
   // is an Error (Exit::data) with file, split, row and id.
   void gather(const std::string& split, std::span<const int64_t> rows, std::span<void* const> out) const;
   void read(const std::string& split, int64_t first, int64_t count, std::span<void* const> out) const;
-  std::string id(const std::string& split, int64_t row) const;
+  std::vector<std::string> ids(const std::string& split, int64_t first, int64_t count) const;
+  std::string id(const std::string& split, int64_t row) const { return ids(split, row, 1).front(); }
+  // Blocks of rows are what is read and decompressed at once.
+  int64_t block_rows(const std::string& split) const;
+  int64_t cached_blocks(const std::string& split) const;  // how many the cache holds at a time
+  void preload(const std::string& split, int64_t block) const;
 
  private:
-  friend class Loader;
   struct Split;
   Split& split(const std::string& name) const;
   ArtifactReader reader_;
@@ -92,7 +94,6 @@ class DL_API Dataset {
   json schema_json_;
   std::vector<std::string> names_;
   std::vector<std::unique_ptr<Split>> splits_;
-  int64_t memory_;
 };
 
 }  // namespace dl

@@ -2,6 +2,7 @@
 // Batches of a split in an order that is a pure function of (seed, epoch), prepared ahead on one thread. What
 // a batch holds depends on its number alone, never on timing.
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,22 +51,26 @@ class DL_API Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-// Rows of an epoch in order: full shuffle (block_rows 0), or blocks shuffled and mixed within windows of
-// window_blocks blocks. Every row comes once.
+// The order of the rows in one epoch. block_rows 0: a full shuffle. Else blocks of rows are shuffled, and the
+// rows of each window of `window_blocks` neighbours in that order are mixed, so that one window is needed at
+// a time.
 class DL_API Permutation {
  public:
   Permutation(int64_t rows, uint64_t seed, uint64_t epoch, int64_t block_rows = 0, int64_t window_blocks = 0);
-  int64_t operator[](int64_t i) const;  // cheap for neighbouring i
-  // Block numbers of the window that position i lies in; empty for a full shuffle.
-  std::span<const int64_t> window(int64_t i) const;
+  int64_t operator[](int64_t i);  // cheap while i stays in one window
+  // For block shuffles: the window that position i lies in, where a window begins, and the blocks it mixes.
+  int64_t window_of(int64_t i) const;
+  int64_t window_begin(int64_t window) const;
+  std::span<const int64_t> blocks(int64_t window) const;  // empty behind the last one
 
  private:
-  void enter(int64_t window) const;
+  void enter(int64_t window);
   int64_t rows_, block_rows_, window_blocks_;
   uint64_t seed_, epoch_;
-  std::vector<int64_t> blocks_;         // shuffled
-  mutable std::vector<int64_t> order_;  // of the current window, or of all rows
-  mutable int64_t current_ = -1, begin_ = 0;
+  std::vector<int64_t> blocks_;  // shuffled; single rows in a full shuffle
+  int64_t short_at_ = -1;        // where the block with fewer rows went
+  std::vector<int64_t> order_;   // rows of the current window
+  int64_t current_ = -1;
 };
 
 }  // namespace dl

@@ -75,6 +75,7 @@ class DL_API ArtifactColumn {
   const TensorType& type() const { return type_; }  // extents with axis 0
   int64_t rows() const { return type_.shape.rank() ? type_.shape[0] : 1; }
   int64_t row_bytes() const { return row_bytes_; }
+  bool chunked() const { return chunked_; }
   int64_t chunk_rows() const { return chunk_rows_; }  // rows() when the data set is not chunked
   int64_t chunks() const { return (rows() + chunk_rows_ - 1) / chunk_rows_; }
   // Rows of chunk i into `out`, which holds chunk_rows() rows (fewer only for the last chunk).
@@ -90,6 +91,7 @@ class DL_API ArtifactColumn {
   std::unique_ptr<Impl> impl_;
   TensorType type_;
   int64_t row_bytes_, chunk_rows_;
+  bool chunked_;
 };
 
 // Reads one artifact. A regular file is read in place (`< file` too); any other stream is first copied to a

@@ -373,7 +373,7 @@ std::vector<unsigned char> ArtifactColumn::Impl::fetch(int64_t first_row, uint32
 }
 
 ArtifactColumn::ArtifactColumn(std::unique_ptr<Impl> impl, TensorType type, int64_t chunk_rows)
-    : impl_(std::move(impl)), type_(type), chunk_rows_(chunk_rows) {
+    : impl_(std::move(impl)), type_(type), chunk_rows_(chunk_rows), chunked_(impl_->chunked) {
   row_bytes_ =
       size_of(type_.dtype) * type_.shape.elements(std::min(1, type_.shape.rank()), type_.shape.rank());
 }

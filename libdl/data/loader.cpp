@@ -1,0 +1,253 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/str.h"
+
+namespace dl {
+namespace {
+
+void fisher_yates(std::vector<int64_t>& v, Random random) {
+  for (size_t i = v.size(); i > 1; --i)
+    std::swap(v[i - 1], v[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+}
+
+}  // namespace
+
+Permutation::Permutation(int64_t rows, uint64_t seed, uint64_t epoch, int64_t block_rows,
+                         int64_t window_blocks)
+    : rows_(rows), block_rows_(block_rows), window_blocks_(window_blocks), seed_(seed), epoch_(epoch) {
+  blocks_.resize(static_cast<size_t>(block_rows ? (rows + block_rows - 1) / block_rows : rows));
+  std::iota(blocks_.begin(), blocks_.end(), 0);
+  fisher_yates(blocks_, Random(seed, stream_id("shuffle"), epoch));
+  if (block_rows && rows % block_rows)
+    short_at_ = std::find(blocks_.begin(), blocks_.end(), rows / block_rows) - blocks_.begin();
+}
+
+int64_t Permutation::window_begin(int64_t window) const {
+  const int64_t first = std::min<int64_t>(window * window_blocks_, static_cast<int64_t>(blocks_.size()));
+  return first * block_rows_ - (short_at_ >= 0 && short_at_ < first ? block_rows_ - rows_ % block_rows_ : 0);
+}
+
+std::span<const int64_t> Permutation::blocks(int64_t window) const {
+  const auto n = static_cast<int64_t>(blocks_.size()), first = std::min(window * window_blocks_, n);
+  return std::span(blocks_).subspan(static_cast<size_t>(first),
+                                    static_cast<size_t>(std::min(window_blocks_, n - first)));
+}
+
+void Permutation::enter(int64_t window) {
+  current_ = window;
+  order_.clear();
+  for (int64_t block : blocks(window))
+    for (int64_t row = block * block_rows_; row < std::min(rows_, (block + 1) * block_rows_); ++row)
+      order_.push_back(row);
+  fisher_yates(order_,
+               Random(seed_, stream_id("shuffle.window"), epoch_ << 32 | static_cast<uint64_t>(window)));
+}
+
+int64_t Permutation::window_of(int64_t i) const {
+  int64_t w = i / (window_blocks_ * block_rows_);
+  while (window_begin(w + 1) <= i) ++w;  // a short block moves the later windows forward by less than one
+  return w;
+}
+
+int64_t Permutation::operator[](int64_t i) {
+  if (!block_rows_) return blocks_[static_cast<size_t>(i)];
+  const int64_t w = window_of(i);
+  if (w != current_) enter(w);
+  return order_[static_cast<size_t>(i - window_begin(w))];
+}
+
+struct Loader::Impl {
+  const Dataset& data;
+  const LoaderOptions options;
+  Augmenter augmenter;
+  int64_t rows, batches, block_rows = 0, window_blocks = 0;
+
+  // Of the preparing thread (or of next() when there is none).
+  std::optional<Permutation> order;
+  int64_t order_epoch = -1;
+  Image work;
+
+  struct Slot {
+    Batch batch;
+    std::exception_ptr error;
+    uint64_t turn = 0;
+  };
+  std::mutex mutex;
+  std::condition_variable wake, filled;
+  std::vector<std::unique_ptr<Slot>> slots;
+  std::deque<Slot*> empty, full;
+  Slot* shown = nullptr;         // what next() returned last
+  int64_t epoch = 0, batch = 0;  // what is prepared next
+  uint64_t turn = 0;             // counts set_position: older results are dropped
+  bool stop = false;
+  double waited = 0;
+  std::thread thread;
+
+  Impl(const Dataset& d, const LoaderOptions& o);
+  ~Impl();
+  void advance() {
+    if (++batch == batches) batch = 0, ++epoch;
+  }
+  void prepare(Batch& b);
+  void load_ahead(int64_t position);
+  void fill(Slot& slot, int64_t e, int64_t i);
+  void run();
+};
+
+Loader::Impl::Impl(const Dataset& d, const LoaderOptions& o)
+    : data(d), options(o), augmenter(o.augment, d.schema(), o.seed), rows(d.rows(o.split)) {
+  if (rows == 0) throw Error(Exit::data, str(d.name(), ": split '", o.split, "' is empty"));
+  if (o.batch_size < 1) throw Error(Exit::internal, "batch size below 1");
+  batches = o.drop_last ? rows / o.batch_size : (rows + o.batch_size - 1) / o.batch_size;
+  if (batches == 0)
+    throw Error(Exit::data, str(d.name(), ": split '", o.split, "' has ", rows,
+                                " rows, expected at least one batch of ", o.batch_size));
+  if (!d.in_memory(o.split)) {
+    block_rows = d.block_rows(o.split);
+    window_blocks =
+        std::max<int64_t>(1, d.cached_blocks(o.split) / 2);  // half for the window, half for the next one
+  }
+  for (int i = 0; i < std::max(1, o.prefetch + 1);
+       ++i) {  // one more: what next() shows is not refilled meanwhile
+    slots.push_back(std::make_unique<Slot>());
+    empty.push_back(slots.back().get());
+  }
+  if (o.prefetch > 0) thread = std::thread([this] { run(); });
+}
+
+Loader::Impl::~Impl() {
+  {
+    const std::lock_guard lock(mutex);
+    stop = true;
+  }
+  wake.notify_all();
+  if (thread.joinable()) thread.join();
+}
+
+// Reads blocks of the next window in step with the use of this one, so that no batch waits for a whole
+// window.
+void Loader::Impl::load_ahead(int64_t position) {
+  const int64_t w = order->window_of(position), begin = order->window_begin(w),
+                size = order->window_begin(w + 1) - begin;
+  const std::span<const int64_t> next = order->blocks(w + 1);
+  const auto count = static_cast<int64_t>(next.size());
+  const int64_t from = (position - begin) * count / size,
+                to = std::min(count, (position - begin + options.batch_size) * count / size + 1);
+  for (int64_t i = from; i < to; ++i) data.preload(options.split, next[static_cast<size_t>(i)]);
+}
+
+void Loader::Impl::prepare(Batch& b) {
+  const int64_t first = b.index * options.batch_size;
+  b.rows = std::min(options.batch_size, rows - first);
+  b.samples.resize(static_cast<size_t>(b.rows));
+  if (options.shuffle && order_epoch != b.epoch) {
+    order.emplace(rows, options.seed, static_cast<uint64_t>(b.epoch), block_rows, window_blocks);
+    order_epoch = b.epoch;
+  }
+  for (int64_t i = 0; i < b.rows; ++i)
+    b.samples[static_cast<size_t>(i)] = options.shuffle ? (*order)[first + i] : first + i;
+
+  const Schema& schema = data.schema();
+  b.columns.resize(schema.columns());
+  std::vector<void*> out(schema.columns());
+  for (size_t c = 0; c < out.size(); ++c) {
+    TensorType type{schema.column_type(c).dtype, {b.rows}};
+    for (int64_t d : schema.column_type(c).shape) type.shape.push_back(d);
+    if (b.columns[c].type() != type || !b.columns[c].defined()) b.columns[c] = Tensor(type);
+    out[c] = b.columns[c].raw();
+  }
+  data.gather(options.split, b.samples, out);
+  if (options.shuffle && block_rows) load_ahead(first);
+  if (augmenter.empty()) return;
+  for (int64_t i = 0; i < b.rows; ++i) {
+    std::vector<void*> sample(schema.inputs.size());
+    for (size_t c = 0; c < sample.size(); ++c)
+      sample[c] = static_cast<unsigned char*>(out[c]) + i * schema.inputs[c].type.bytes();
+    augmenter.apply(sample, static_cast<uint64_t>(b.epoch),
+                    static_cast<uint64_t>(b.samples[static_cast<size_t>(i)]), work);
+  }
+}
+
+void Loader::Impl::fill(Slot& slot, int64_t e, int64_t i) {
+  slot.batch.epoch = e;
+  slot.batch.index = i;
+  slot.error = nullptr;
+  try {
+    prepare(slot.batch);
+  } catch (...) { slot.error = std::current_exception(); }
+}
+
+void Loader::Impl::run() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    wake.wait(lock, [&] { return stop || !empty.empty(); });
+    if (stop) return;
+    Slot* const slot = empty.front();
+    empty.pop_front();
+    const int64_t e = epoch, i = batch;
+    slot->turn = turn;
+    advance();
+    lock.unlock();
+    fill(*slot, e, i);
+    lock.lock();
+    (slot->turn == turn ? full : empty).push_back(slot);
+    filled.notify_one();
+  }
+}
+
+Loader::Loader(const Dataset& data, const LoaderOptions& options)
+    : impl_(std::make_unique<Impl>(data, options)) {}
+Loader::~Loader() = default;
+
+int64_t Loader::batches() const { return impl_->batches; }
+int64_t Loader::samples() const { return std::min(impl_->rows, impl_->batches * impl_->options.batch_size); }
+Shuffle Loader::shuffle() const { return impl_->block_rows ? Shuffle::block : Shuffle::full; }
+double Loader::wait_seconds() const { return impl_->waited; }
+
+const Batch& Loader::next() {
+  Impl& l = *impl_;
+  const auto start = std::chrono::steady_clock::now();
+  if (!l.thread.joinable()) {
+    l.shown = l.slots.front().get();
+    l.fill(*l.shown, l.epoch, l.batch);
+    l.advance();
+  } else {
+    std::unique_lock lock(l.mutex);
+    if (l.shown) l.empty.push_back(std::exchange(l.shown, nullptr));
+    l.wake.notify_one();
+    l.filled.wait(lock, [&] { return !l.full.empty(); });
+    l.shown = l.full.front();
+    l.full.pop_front();
+  }
+  l.waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (l.shown->error) std::rethrow_exception(l.shown->error);
+  return l.shown->batch;
+}
+
+void Loader::set_position(int64_t epoch, int64_t batch) {
+  Impl& l = *impl_;
+  if (epoch < 0 || batch < 0 || batch >= l.batches)
+    throw Error(Exit::internal, str("batch ", batch, " of ", l.batches, " asked for"));
+  {
+    const std::lock_guard lock(l.mutex);
+    l.epoch = epoch;
+    l.batch = batch;
+    ++l.turn;
+    l.empty.insert(l.empty.end(), l.full.begin(), l.full.end());
+    l.full.clear();
+  }
+  l.wake.notify_one();
+}
+
+}  // namespace dl
