@@ -10,6 +10,8 @@ namespace {
 struct Block {
   int64_t bytes, first, last;  // alive from node `first` to node `last`, both included
   int64_t* offset;
+  size_t index;                // in the order of values, then nodes: settles ties
+  int64_t life() const { return last - first + 1; }
   int64_t end() const { return *offset + bytes; }
 };
 
@@ -27,6 +29,42 @@ int64_t lowest_gap(const Block& b, const std::vector<const Block*>& placed) {
     at = std::max(at, p->end());
   }
   return at;
+}
+
+using Before = bool (*)(const Block&, const Block&);
+
+// Gives every block an offset, in the order that `before` asks for; returns the bytes that this takes.
+int64_t place_in(std::vector<Block>& blocks, Before before) {
+  std::sort(blocks.begin(), blocks.end(), [&](const Block& a, const Block& b) {
+    return before(a, b) || (!before(b, a) && a.index < b.index);
+  });
+  int64_t bytes = 0;
+  std::vector<const Block*> placed;
+  for (const Block& b : blocks) {
+    *b.offset = lowest_gap(b, placed);
+    bytes = std::max(bytes, b.end());
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &b,
+                                   [](const Block* x, const Block* y) { return *x->offset < *y->offset; }), &b);
+  }
+  return bytes;
+}
+
+// No order is best for every graph, and placing is cheap: the best of three.
+void place_best(std::vector<Block>& blocks) {
+  constexpr Before orders[] = {
+      [](const Block& a, const Block& b) { return a.bytes > b.bytes; },
+      [](const Block& a, const Block& b) { return a.bytes * a.life() > b.bytes * b.life(); },
+      [](const Block& a, const Block& b) { return a.life() > b.life(); },
+  };
+  size_t best = 0;
+  int64_t least = -1;
+  for (size_t i = 0; i < std::size(orders); ++i) {
+    const int64_t bytes = place_in(blocks, orders[i]);
+    if (least >= 0 && bytes >= least) continue;
+    least = bytes;
+    best = i;
+  }
+  place_in(blocks, orders[best]);
 }
 
 }  // namespace
@@ -55,10 +93,10 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
   std::vector<Block> blocks;
   for (size_t v = 0; v < g.values.size(); ++v)
     if (g.values[v].kind == ValueKind::computed && plan.alias[v] == static_cast<ValueId>(v))
-      blocks.push_back({rounded(std::max<int64_t>(g.values[v].type.bytes(), 1)), first[v], last[v], &plan.offset[v]});
+      blocks.push_back({rounded(std::max<int64_t>(g.values[v].type.bytes(), 1)), first[v], last[v], &plan.offset[v], v});
   for (size_t k = 0; k < g.nodes.size(); ++k)
     if (scratch_bytes[k] > 0)
-      blocks.push_back({rounded(scratch_bytes[k]), static_cast<int64_t>(k), static_cast<int64_t>(k), &plan.scratch[k]});
+      blocks.push_back({rounded(scratch_bytes[k]), static_cast<int64_t>(k), static_cast<int64_t>(k), &plan.scratch[k], g.values.size() + k});
 
   std::vector<int64_t> alive(g.nodes.size() + 2);
   for (const Block& b : blocks) {
@@ -68,14 +106,8 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
   int64_t now = 0;
   for (int64_t d : alive) plan.lower_bound = std::max(plan.lower_bound, now += d);
 
-  std::stable_sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) { return a.bytes > b.bytes; });
-  std::vector<const Block*> placed;
-  for (const Block& b : blocks) {
-    *b.offset = lowest_gap(b, placed);
-    plan.arena_bytes = std::max(plan.arena_bytes, b.end());
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), &b,
-                                   [](const Block* x, const Block* y) { return *x->offset < *y->offset; }), &b);
-  }
+  place_best(blocks);
+  for (const Block& b : blocks) plan.arena_bytes = std::max(plan.arena_bytes, b.end());
   for (size_t v = 0; v < g.values.size(); ++v)
     plan.offset[v] = plan.offset[static_cast<size_t>(plan.alias[v])];
   return plan;

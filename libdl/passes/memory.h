@@ -20,8 +20,8 @@ struct MemoryPlan {
   int64_t lower_bound = 0;                   // most bytes alive at one node: no plan can be smaller
 };
 
-// Greedy by size: the largest block first, each at the lowest offset that is free for its whole life. `scratch_bytes`
-// has one entry per node.
+// Greedy: blocks in order of size, life or their product (the best of the three), each at the lowest offset that is free
+// for its whole life. `scratch_bytes` has one entry per node.
 DL_API MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const int64_t> scratch_bytes);
 
 }  // namespace dl
