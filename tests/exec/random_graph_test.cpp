@@ -48,7 +48,7 @@ class Generator {
  private:
   ValueId pick() { return values_[values_.size() - 1 - size_t(r_.below(std::min<int64_t>(4, int64_t(values_.size()))))]; }
   ValueId parameter(const std::string& name, Shape shape) {
-    net_.state[name] = random_tensor(r_, shape, 0.5);
+    net_.state[name] = random_tensor(r_, shape, 0.25);
     const ValueId v = net_.graph.add_leaf(ValueKind::parameter, name, {DType::f32, shape});
     parameters_.push_back(v);
     return v;
