@@ -173,7 +173,9 @@ bool reduce_sum(OnnxEmitter& e, const Node& n) { return reduced(e, n, "ReduceSum
 bool reduce_mean(OnnxEmitter& e, const Node& n) { return reduced(e, n, "ReduceMean", 18); }
 bool reduce_max(OnnxEmitter& e, const Node& n) { return reduced(e, n, "ReduceMax", 18); }
 
+// ONNX leaves open what a cast to bytes makes of numbers outside 0 to 255; here they give the nearer end.
 bool cast(OnnxEmitter& e, const Node& n) {
+  if (e.graph().type(n.out[0]).dtype == DType::u8) return false;
   e.add("Cast", 13, {e.name(n.in[0])}, {{"to", onnx_type(e.graph().type(n.out[0]).dtype)}}, e.name(n.out[0]));
   return true;
 }
