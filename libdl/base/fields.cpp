@@ -39,8 +39,9 @@ void check_keys(const json& object, const json& schema, const std::string& point
     const std::string& key = item.key();
     if (key.starts_with('_') || key.starts_with("x-") || props.contains(key)) continue;
     if (std::find(also.begin(), also.end(), key) != also.end()) continue;
-    std::vector<std::string> known(also.begin(), also.end());
+    std::vector<std::string> known;
     for (const auto& p : props.items()) known.push_back(p.key());
+    known.insert(known.end(), also.begin(), also.end());
     std::vector<std::string> near;
     for (const std::string& k : closest(key, known)) near.push_back(props.contains(k) ? describe(k, props.at(k)) : k);
     std::string hint;

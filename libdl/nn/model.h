@@ -6,8 +6,7 @@
 //   autodiff(m.graph, m.graph.output("loss"), ...);              // passes/
 //   add_optimizer(m, optimizer, gradients);                      // nn/optimizer.h
 //
-// The values of parameters and states live outside the graph, by name; initial ones come from
-// initial_parameter() and initial_state() in nn/init.h.
+// The values of parameters and states live outside the graph, by name; initial_values() gives the first ones.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,10 +25,10 @@ struct InputInfo {
   TensorType type;
 };
 
-// y = (x - shift) * scale, fitted on the training part: along the first axis of a sample (channels of an
-// image, features of a row), or one number for all.
-struct Normalization {
-  std::vector<float> shift, scale;
+// What the first node does to an input: (x - mean) / std, fitted on the training part; along the first axis
+// of a sample (channels of an image, features of a row), or one number for all.
+struct Standardization {
+  std::vector<float> mean, std;
 };
 
 struct BuildOptions {
@@ -38,10 +37,10 @@ struct BuildOptions {
   bool training = true;
   // In the order of the data set. When empty, the model's own declared shapes are used, as f32. A single
   // input takes the data set's name, whatever the model calls it.
-  std::vector<InputInfo> inputs;
+  std::vector<InputInfo> inputs = {};
   int64_t classes = 0;  // "$classes"; 0: not known
   // By input name. A u8 input without an entry is divided by 255.
-  std::map<std::string, Normalization> normalization;
+  std::map<std::string, Standardization> normalization = {};
   std::string pointer = "/model";  // where the section stands in the config, for messages
 };
 
@@ -77,7 +76,7 @@ struct LayerInfo {
   std::string origin;
 };
 
-struct Model {
+struct DL_API Model {
   Graph graph;  // its outputs are those the config names
   std::vector<Parameter> parameters;
   std::vector<StateLeaf> states;
@@ -91,6 +90,9 @@ struct Model {
 
 // Errors: Exit::config with the JSON pointer of the offending key and the layer's name.
 DL_API Model build_model(const json& section, const BuildOptions& options);
+
+// By name, for all parameters and states, those of the optimiser included. Drawn by the rules of nn/init.h.
+DL_API std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed);
 
 // The JSON Schema of the model section, with every layer type.
 DL_API json model_schema();

@@ -1,0 +1,247 @@
+// build_model: expanded layers -> nodes.
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "nn/layer.h"
+#include "nn/model.h"
+#include "ops/registry.h"
+
+namespace dl {
+namespace {
+
+constexpr std::array<std::string_view, 6> kCommonKeys{"if",       "repeat", "freeze",
+                                                      "lr_scale", "init",   "bias_init"};
+constexpr double kMostExtent = 1e9;
+
+// Receptive field of a value: what one of its elements sees of the input images, and the distance in pixels
+// between two.
+struct Field2 {
+  int64_t extent[2] = {1, 1};  // 0: all
+  int64_t jump[2] = {1, 1};
+};
+
+class Builder {
+ public:
+  Builder(const json& section, const BuildOptions& options) : options_(options) {
+    std::vector<std::string> names;
+    for (const InputInfo& i : options.inputs) names.push_back(i.name);
+    json given = json::object();
+    if (options.classes > 0) given["classes"] = options.classes;
+    model_.expanded = expand_model(section, given, names, options.pointer);
+    model_.batch = options.batch;
+    model_.training = options.training;
+    model_.graph.name = model_.expanded.name;
+  }
+
+  Model run() {
+    for (size_t i = 0; i < model_.expanded.inputs.size(); ++i) add_input(model_.expanded.inputs[i]);
+    for (const ExpandedLayer& layer : model_.expanded.layers) add_layer(layer);
+    for (const ExpandedOutput& o : model_.expanded.outputs)
+      model_.graph.outputs.push_back({o.name, values_.at(o.layer)});
+    return std::move(model_);
+  }
+
+ private:
+  // ---- inputs
+
+  // The data set's column for a declared input; null when the model is built without data.
+  const InputInfo* data_for(const ExpandedInput& input) const {
+    if (options_.inputs.empty()) return nullptr;
+    std::vector<std::string> names;
+    for (const InputInfo& i : options_.inputs) {
+      if (i.name == input.name) return &i;
+      names.push_back(i.name);
+    }
+    if (options_.inputs.size() == 1 && model_.expanded.inputs.size() == 1) return &options_.inputs[0];
+    throw Error(Exit::config, input.pointer,
+                str("the data set has no input '", input.name, "', it has ", join(names, ", ")));
+  }
+
+  TensorType declared_type(const ExpandedInput& input, const InputInfo* data) const {
+    json shape = input.shape;
+    std::string at = input.pointer;
+    TensorType type = data ? data->type : TensorType{};
+    if (shape.is_object()) {
+      constexpr std::array<std::string_view, 2> keys{"shape", "dtype"};
+      check_keys(shape, {{"properties", json::object()}}, at, keys);
+      if (shape.contains("dtype") &&
+          (!shape["dtype"].is_string() || !parse_dtype(shape["dtype"].get<std::string>(), type.dtype)))
+        throw Error(Exit::config, at + "/dtype", "unknown element type, expected f32, f64, i32, i64 or u8");
+      shape = shape.contains("shape") ? shape["shape"] : json();
+      at += "/shape";
+    }
+    if (shape.is_null()) {
+      if (!data)
+        throw Error(Exit::config, at, str("the shape of input '", input.name, "' is not known without data"),
+                    "give it in the model: \"inputs\": {\"image\": [1, 28, 28]}");
+      return type;
+    }
+    std::vector<int64_t> extents;
+    FieldType<std::vector<int64_t>>::parse(extents, shape, at, {1, kMostExtent});
+    if (extents.size() >= kMaxRank)
+      throw Error(Exit::config, at, str("more than ", kMaxRank - 1, " extents"));
+    const Shape s{std::span<const int64_t>(extents)};
+    if (data && !(data->type.shape == s))
+      throw Error(Exit::config, at,
+                  str("the model expects '", input.name, "' of shape [", s.text(), "], the data set has [",
+                      data->type.shape.text(), "]"),
+                  "null takes the shape from the data set");
+    if (data && type.dtype != data->type.dtype)
+      throw Error(
+          Exit::config, input.pointer,
+          str("the model expects ", name_of(type.dtype), ", the data set has ", name_of(data->type.dtype)));
+    type.shape = s;
+    return type;
+  }
+
+  void add_input(const ExpandedInput& input) {
+    const InputInfo* data = data_for(input);
+    const TensorType sample = declared_type(input, data);
+    const std::string& name = data ? data->name : input.name;
+    TensorType type{sample.dtype, {options_.batch}};
+    double elements = static_cast<double>(options_.batch);
+    for (int64_t extent : sample.shape) {
+      type.shape.push_back(extent);
+      elements *= static_cast<double>(extent);
+    }
+    if (elements > 1e12)
+      throw Error(Exit::config, input.pointer, str("input '", name, "' is too large: ", type.text()));
+    ValueId v = model_.graph.add_leaf(ValueKind::input, name, type);
+    const auto it = options_.normalization.find(name);
+    if (it != options_.normalization.end())
+      v = standardize(v, name, it->second, input.pointer);
+    else if (sample.dtype == DType::u8)
+      v = standardize(v, name, {{0}, {255}}, input.pointer);
+    values_[input.name] = v;
+    fields_[v] = {};
+  }
+
+  ValueId standardize(ValueId x, const std::string& name, const Standardization& s,
+                      const std::string& origin) {
+    const Shape& shape = model_.graph.type(x).shape;
+    const size_t n = s.mean.size();
+    if (n != s.std.size() || (n != 1 && (shape.rank() < 2 || n != static_cast<size_t>(shape[1]))))
+      throw Error(Exit::config, origin,
+                  str("the normalisation of '", name, "' has ", n, " means and ", s.std.size(),
+                      " deviations, the input ", model_.graph.type(x).text(), " has ",
+                      shape.rank() > 1 ? shape[1] : 1, " channels"));
+    const Shape constant = n == 1 ? Shape{} : Shape{static_cast<int64_t>(n)};
+    Tensor shift(DType::f32, constant), scale(DType::f32, constant);
+    for (size_t i = 0; i < n; ++i) {
+      shift.data<float>()[i] = s.mean[i];
+      scale.data<float>()[i] = s.std[i] > 0 ? 1 / s.std[i] : 1;  // a constant column becomes zero
+    }
+    const ValueId a = model_.graph.add_constant(name + ".mean", std::move(shift));
+    const ValueId b = model_.graph.add_constant(name + ".scale", std::move(scale));
+    return model_.graph.add(*find_op("normalize"), {x, a, b}, {}, name + ".normalize", origin);
+  }
+
+  // ---- layers
+
+  void add_layer(const ExpandedLayer& layer) {
+    LayerInfo info;
+    info.name = layer.name;
+    info.type = layer.type;
+    info.origin = layer.pointer;
+    try {
+      build(layer, info);
+    } catch (const Error& e) {
+      const std::string text = e.what(), head = str("layer '", layer.name, "': ");
+      Error named(e.code, e.pointer.empty() ? layer.pointer : e.pointer,
+                  (text.starts_with(head) ? "" : head) + text + describe_uses(layer), e.hint);
+      named.about_key = e.about_key;
+      throw named;
+    }
+    values_[layer.name] = info.output;
+    model_.layers.push_back(std::move(info));
+  }
+
+  void build(const ExpandedLayer& layer, LayerInfo& info) {
+    const LayerType type = find_layer_type(layer.type);
+    if (!type.def && !type.op) unknown_type(layer);
+    LayerCtx ctx{.model = model_, .layer = layer, .info = info, .in = {}, .owner = {}, .step = &step_};
+    for (const std::string& name : layer.inputs) ctx.in.push_back(values_.at(name));
+    if (const auto it = layer.common.find("freeze"); it != layer.common.end())
+      FieldType<bool>::parse(info.frozen, it->second.value, it->second.pointer, {});
+    const auto n = static_cast<int>(ctx.in.size());
+    const int least = type.def ? type.def->least : 1, most = type.def ? type.def->most : 1;
+    if (n < least || (most >= 0 && n > most))
+      ctx.fail(n > 1 ? "inputs" : "",
+               str(layer.type, " takes ", least == most ? str(least) : str(least, " or more"),
+                   least == 1 && most == 1 ? " input" : " inputs", ", got ", n),
+               n < least ? "name them: \"inputs\": [\"...\", \"...\"]" : "");
+    ctx.owner =
+        (type.def ? type.def->attrs : type.op->attrs)->parse(layer.attributes, layer.pointer, kCommonKeys);
+    ctx.attrs = ctx.owner.get();
+    if (type.def) {
+      info.output = type.def->build(ctx);
+    } else {
+      info.output = model_.graph.add(*type.op, {ctx.in[0]}, ctx.owner, layer.name, layer.pointer);
+      ctx.sees_all = type.op->name.starts_with("reduce_");
+    }
+    check_size(ctx, info.output);
+    set_field(ctx, info);
+  }
+
+  [[noreturn]] void unknown_type(const ExpandedLayer& layer) const {
+    const std::vector<std::string> known = layer_types(), near = closest(layer.type, known);
+    throw Error(Exit::config, layer.pointer, str("unknown layer type '", layer.type, "'"),
+                near.empty() ? "known: " + join(known, ", ") : "did you mean " + join(near, ", or ") + "?");
+  }
+
+  void check_size(const LayerCtx& ctx, ValueId v) const {
+    double elements = 1;
+    for (int64_t extent : model_.graph.type(v).shape) elements *= static_cast<double>(extent);
+    if (elements > 1e12) ctx.fail("", str("its output ", model_.graph.type(v).text(), " is too large"));
+  }
+
+  void set_field(const LayerCtx& ctx, LayerInfo& info) {
+    Field2 out;
+    for (int axis = 0; axis < 2; ++axis) {
+      bool all = ctx.sees_all;
+      for (ValueId v : ctx.in) {
+        const Field2& in = fields_[v];
+        all = all || in.extent[axis] == 0;
+        out.extent[axis] = std::max(out.extent[axis], in.extent[axis]);
+        out.jump[axis] = std::max(out.jump[axis], in.jump[axis]);
+      }
+      out.extent[axis] = all ? 0 : out.extent[axis] + (ctx.window[axis] - 1) * out.jump[axis];
+      out.jump[axis] = std::min<int64_t>(out.jump[axis] * ctx.stride[axis], 1'000'000'000);
+      info.receptive_field[axis] = out.extent[axis];
+    }
+    fields_[info.output] = out;
+  }
+
+  const BuildOptions& options_;
+  Model model_;
+  std::unordered_map<std::string, ValueId> values_;  // of inputs (as declared) and layers
+  std::unordered_map<ValueId, Field2> fields_;
+  ValueId step_ = kNone;
+};
+
+}  // namespace
+
+const Parameter* Model::find_parameter(std::string_view name) const {
+  for (const Parameter& p : parameters)
+    if (p.name == name) return &p;
+  return nullptr;
+}
+
+Model build_model(const json& section, const BuildOptions& options) {
+  return Builder(section, options).run();
+}
+
+std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed) {
+  std::map<std::string, Tensor> values;
+  for (const Parameter& p : model.parameters)
+    values[p.name] = initial_value(p.init, model.graph.type(p.value).shape, seed, p.name);
+  for (const StateLeaf& s : model.states) {
+    Tensor t(model.graph.type(s.value));
+    if (t.dtype() == DType::f32) std::ranges::fill(t.data<float>(), static_cast<float>(s.fill));
+    values[s.name] = std::move(t);
+  }
+  return values;
+}
+
+}  // namespace dl

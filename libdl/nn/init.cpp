@@ -1,0 +1,138 @@
+#include "nn/init.h"
+
+#include <cmath>
+
+#include "base/random.h"
+
+namespace dl {
+
+struct ConstantInit {
+  double value = 0;
+};
+constexpr auto fields(const ConstantInit*) {
+  return std::tuple{field("value", &ConstantInit::value, "Value of every element.").required()};
+}
+
+struct UniformInit {
+  double min = -0.05, max = 0.05;
+};
+constexpr auto fields(const UniformInit*) {
+  return std::tuple{field("min", &UniformInit::min, "Lower end."),
+                    field("max", &UniformInit::max, "Upper end.")};
+}
+
+struct NormalInit {
+  double mean = 0, std = 0.01;
+};
+constexpr auto fields(const NormalInit*) {
+  return std::tuple{field("mean", &NormalInit::mean, "Mean."),
+                    field("std", &NormalInit::std, "Standard deviation (before truncation).").at_least(0)};
+}
+
+struct XavierInit {
+  double gain = 1;
+};
+constexpr auto fields(const XavierInit*) {
+  return std::tuple{field("gain", &XavierInit::gain, "Factor of the standard deviation.").at_least(0)};
+}
+
+enum class Fan { in, out, avg };
+constexpr auto enum_names(const Fan*) { return std::array<std::string_view, 3>{"in", "out", "avg"}; }
+
+struct FanInit {
+  Fan fan = Fan::in;
+};
+constexpr auto fields(const FanInit*) {
+  return std::tuple{
+      field("fan", &FanInit::fan, "Connections that count: into a unit, out of it, or their mean.")};
+}
+
+namespace {
+
+double count(Fan fan, const Fans& f) {
+  return fan == Fan::in ? f.in : fan == Fan::out ? f.out : (f.in + f.out) / 2;
+}
+
+void fill_uniform(std::span<float> v, Random& random, double min, double max) {
+  for (float& x : v) x = static_cast<float>(random.uniform(min, max));
+}
+
+void fill_normal(std::span<float> v, Random& random, double mean, double std) {
+  for (float& x : v) x = static_cast<float>(mean + std * random.normal());
+}
+
+void fill_truncated(std::span<float> v, Random& random, double mean, double std) {
+  for (float& x : v) {
+    double z;
+    do z = random.normal();
+    while (std::fabs(z) > 2);
+    x = static_cast<float>(mean + std * z);
+  }
+}
+
+}  // namespace
+
+std::span<const Variant> InitializerFamily::variants() {
+  static const Variant all[] = {
+      {"zero", "All zero.", &attr_ops<NoAttrs>},
+      {"constant", "All equal.", &attr_ops<ConstantInit>},
+      {"uniform", "Uniform between min and max.", &attr_ops<UniformInit>},
+      {"normal", "Normal.", &attr_ops<NormalInit>},
+      {"truncated_normal", "Normal, draws beyond two standard deviations drawn again.",
+       &attr_ops<NormalInit>},
+      {"xavier_uniform",
+       "Uniform, variance 2 / (fan in + fan out): Glorot and Bengio 2010, for tanh and sigmoid.",
+       &attr_ops<XavierInit>},
+      {"xavier_normal", "Normal, variance 2 / (fan in + fan out).", &attr_ops<XavierInit>},
+      {"he_uniform", "Uniform, variance 2 / fan: He et al. 2015, for ReLU. The default of weights.",
+       &attr_ops<FanInit>},
+      {"he_normal", "Normal, variance 2 / fan.", &attr_ops<FanInit>},
+      {"lecun_uniform", "Uniform, variance 1 / fan: LeCun et al. 1998.", &attr_ops<FanInit>},
+      {"lecun_normal", "Normal, variance 1 / fan.", &attr_ops<FanInit>},
+  };
+  return all;
+}
+
+Fans fans_of(const Shape& weight) {
+  if (weight.rank() < 2)
+    return {static_cast<double>(weight.elements()), static_cast<double>(weight.elements())};
+  const auto window = static_cast<double>(weight.elements(2, weight.rank()));
+  return {static_cast<double>(weight[1]) * window, static_cast<double>(weight[0]) * window};
+}
+
+Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed, std::string_view name) {
+  Tensor t(DType::f32, shape);
+  const std::span<float> v = t.data<float>();
+  const Fans fans = fans_of(shape);
+  Random random(seed, stream_id(name));
+  const std::string& type = init.type;
+  // A uniform distribution on [-a, a] has the variance a^2 / 3.
+  const auto spread = [&](double variance, bool uniform) {
+    if (uniform)
+      fill_uniform(v, random, -std::sqrt(3 * variance), std::sqrt(3 * variance));
+    else
+      fill_normal(v, random, 0, std::sqrt(variance));
+  };
+  if (v.empty() || type == "zero") return t;
+  if (type == "constant") {
+    for (float& x : v) x = static_cast<float>(init.as<ConstantInit>().value);
+  } else if (type == "uniform") {
+    fill_uniform(v, random, init.as<UniformInit>().min, init.as<UniformInit>().max);
+  } else if (type == "normal") {
+    fill_normal(v, random, init.as<NormalInit>().mean, init.as<NormalInit>().std);
+  } else if (type == "truncated_normal") {
+    fill_truncated(v, random, init.as<NormalInit>().mean, init.as<NormalInit>().std);
+  } else if (type.starts_with("xavier_")) {
+    const double gain = init.as<XavierInit>().gain;
+    spread(gain * gain * 2 / (fans.in + fans.out), type == "xavier_uniform");
+  } else if (type.starts_with("he_")) {
+    spread(2 / count(init.as<FanInit>().fan, fans), type == "he_uniform");
+  } else if (type.starts_with("lecun_")) {
+    spread(1 / count(init.as<FanInit>().fan, fans), type == "lecun_uniform");
+  } else {
+    throw Error(Exit::internal, str("initializer '", type, "' has no code"));
+  }
+  return t;
+}
+
+}  // namespace dl

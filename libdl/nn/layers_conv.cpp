@@ -1,0 +1,212 @@
+// Convolution and pooling of images.
+#include "nn/layer.h"
+#include "nn/padding.h"
+
+namespace dl {
+
+void FieldType<Padding>::parse(Padding& v, const json& j, const std::string& at, const Bounds& b) {
+  constexpr const char* kForms = "\"valid\", \"same\", \"same_upper\", a number, two or four numbers";
+  v = {};
+  if (j.is_string()) {
+    const auto& s = j.get_ref<const std::string&>();
+    if (s == "same")
+      v.rule = Padding::Rule::same;
+    else if (s == "same_upper")
+      v.rule = Padding::Rule::same_upper;
+    else if (s != "valid")
+      field_error(at, str("'", s, "' is no padding, expected ", kForms));
+    return;
+  }
+  if (!j.is_array()) {
+    if (!j.is_number()) field_error(at, str("expected ", kForms, ", got ", j.type_name()));
+    int64_t n = 0;
+    FieldType<int64_t>::parse(n, j, at, b);
+    v.sides = {n, n, n, n};
+    return;
+  }
+  if (j.size() != 2 && j.size() != 4) field_error(at, str("has ", j.size(), " numbers, expected ", kForms));
+  for (size_t i = 0; i < 4; ++i)
+    FieldType<int64_t>::parse(v.sides[i], j[i % j.size()], str(at, '/', i % j.size()), b);
+}
+
+json FieldType<Padding>::schema(const Bounds& b) {
+  const json one = FieldType<int64_t>::schema(b);
+  return {{"anyOf",
+           {{{"enum", {"valid", "same", "same_upper"}}},
+            one,
+            {{"type", "array"}, {"items", one}, {"minItems", 2}, {"maxItems", 4}}}}};
+}
+
+json FieldType<Padding>::dump(const Padding& v) {
+  if (v.rule == Padding::Rule::same) return "same";
+  if (v.rule == Padding::Rule::same_upper) return "same_upper";
+  return v.sides;
+}
+
+namespace {
+
+// Bounds that keep every product of extents inside 64 bits.
+constexpr double kMostChannels = 1e7, kMostWindow = 1e5;
+
+}  // namespace
+
+struct Conv2dLayer {
+  int64_t filters = 0;
+  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
+  Padding padding;
+  int64_t groups = 1;
+  bool bias = true;
+};
+constexpr auto fields(const Conv2dLayer*) {
+  using L = Conv2dLayer;
+  return std::tuple{
+      field("filters", &L::filters, "Output channels.").range(1, kMostChannels).required(),
+      field("kernel", &L::kernel, "Window: one number, or height and width.")
+          .range(1, kMostWindow).required()
+          .required(),
+      field("stride", &L::stride, "Distance between windows.").range(1, kMostWindow),
+      field("padding", &L::padding,
+            "Zeros around the image: a rule, a number, [vertical, horizontal] or [top, left, bottom, right].")
+          .range(0, kMostWindow),
+      field("dilation", &L::dilation, "Distance between the taps of a window.").range(1, kMostWindow),
+      field("groups", &L::groups,
+            "Groups of channels that do not see each other; as many as channels: depthwise.")
+          .range(1, kMostChannels),
+      field("bias", &L::bias, "Add a bias."),
+  };
+}
+
+struct PoolLayer {
+  int64_t kernel[2] = {2, 2};
+  std::optional<std::vector<int64_t>> stride;
+  Padding padding;
+  bool ceil_mode = false;
+};
+struct AvgPoolLayer : PoolLayer {
+  bool count_include_pad = false;
+};
+constexpr auto fields(const PoolLayer*) {
+  using L = PoolLayer;
+  return std::tuple{
+      field("kernel", &L::kernel, "Window: one number, or height and width.").range(1, kMostWindow),
+      field("stride", &L::stride,
+            "Distance between windows: [vertical, horizontal]; as large as the window unless given.")
+          .range(1, kMostWindow),
+      field("padding", &L::padding, "Rows and columns around the image, as for conv2d.")
+          .range(0, kMostWindow),
+      field("ceil_mode", &L::ceil_mode, "Keep a last window that reaches beyond the image."),
+  };
+}
+constexpr auto fields(const AvgPoolLayer*) {
+  return std::tuple_cat(fields(static_cast<const PoolLayer*>(nullptr)),
+                        std::tuple{field("count_include_pad", &AvgPoolLayer::count_include_pad,
+                                         "Padding counts in the mean.")});
+}
+
+struct GlobalPoolLayer {
+  bool keepdims = false;
+};
+constexpr auto fields(const GlobalPoolLayer*) {
+  return std::tuple{field("keepdims", &GlobalPoolLayer::keepdims, "Keep height and width as extents of 1.")};
+}
+
+namespace {
+
+std::array<int64_t, 4> sides_of(LayerCtx& c, const Padding& p, const int64_t (&kernel)[2],
+                                const int64_t (&stride)[2], const int64_t (&dilation)[2]) {
+  std::array<int64_t, 4> sides = p.sides;
+  for (size_t axis = 0; axis < 2; ++axis) {
+    const int64_t reach = (kernel[axis] - 1) * dilation[axis];  // extent of the window less one
+    if (p.rule == Padding::Rule::same) {
+      if (reach % 2)
+        c.fail("padding", str("\"same\" cannot pad both sides equally for a window of ", reach + 1),
+               "use \"same_upper\" or an odd kernel");
+      sides[axis] = sides[axis + 2] = reach / 2;
+    } else if (p.rule == Padding::Rule::same_upper) {
+      const int64_t extent = c.shape()[static_cast<int>(axis) + 2];
+      const int64_t windows = (extent + stride[axis] - 1) / stride[axis];
+      const int64_t total = std::max<int64_t>(0, (windows - 1) * stride[axis] + reach + 1 - extent);
+      sides[axis] = total / 2;
+      sides[axis + 2] = total - total / 2;
+    }
+  }
+  return sides;
+}
+
+void set_window(LayerCtx& c, const int64_t (&kernel)[2], const int64_t (&stride)[2],
+                const int64_t (&dilation)[2]) {
+  for (size_t axis = 0; axis < 2; ++axis) {
+    c.window[axis] = (kernel[axis] - 1) * dilation[axis] + 1;
+    c.stride[axis] = stride[axis];
+  }
+}
+
+ValueId build_conv2d(LayerCtx& c) {
+  const auto& a = c.as<Conv2dLayer>();
+  c.need_images();
+  const int64_t channels = c.shape()[1];
+  if (channels % a.groups || a.filters % a.groups)
+    c.fail("groups", str(channels, " channels and ", a.filters, " filters cannot both be split into ",
+                         a.groups, " groups"));
+  const std::array<int64_t, 4> pads = sides_of(c, a.padding, a.kernel, a.stride, a.dilation);
+  set_window(c, a.kernel, a.stride, a.dilation);
+  const Shape w{a.filters, channels / a.groups, a.kernel[0], a.kernel[1]};
+  std::vector<ValueId> operands{c.in[0], c.weight("weight", w)};
+  if (a.bias) operands.push_back(c.bias("bias", {a.filters}));
+  const ValueId y =
+      c.emit("conv2d", operands,
+             {{"stride", a.stride}, {"pads", pads}, {"dilation", a.dilation}, {"groups", a.groups}});
+  const Shape& out = c.model.graph.type(y).shape;
+  c.count_products(out.elements(1, 4), w.elements(1, 4));
+  return y;
+}
+
+ValueId build_pool(LayerCtx& c, const PoolLayer& a, json op_attrs) {
+  c.need_images();
+  int64_t stride[2] = {a.kernel[0], a.kernel[1]};
+  constexpr int64_t dilation[2] = {1, 1};
+  if (a.stride) {
+    if (a.stride->size() != 2)
+      c.fail("stride", str("has ", a.stride->size(), " numbers, expected 2 or a single one"));
+    stride[0] = (*a.stride)[0];
+    stride[1] = (*a.stride)[1];
+  }
+  set_window(c, a.kernel, stride, dilation);
+  op_attrs["kernel"] = a.kernel;
+  op_attrs["stride"] = stride;
+  op_attrs["pads"] = sides_of(c, a.padding, a.kernel, stride, dilation);
+  op_attrs["ceil_mode"] = a.ceil_mode;
+  return c.emit(c.layer.type, {c.in[0]}, op_attrs);
+}
+
+ValueId build_max_pool2d(LayerCtx& c) { return build_pool(c, c.as<PoolLayer>(), json::object()); }
+
+ValueId build_avg_pool2d(LayerCtx& c) {
+  const auto& a = c.as<AvgPoolLayer>();
+  return build_pool(c, a, {{"count_include_pad", a.count_include_pad}});
+}
+
+ValueId build_global_pool(LayerCtx& c) {
+  c.need_images();
+  c.sees_all = true;
+  const char* op = c.layer.type == "global_max_pool2d" ? "reduce_max" : "reduce_mean";
+  return c.emit(op, {c.in[0]}, {{"axes", {2, 3}}, {"keepdims", c.as<GlobalPoolLayer>().keepdims}});
+}
+
+}  // namespace
+
+std::span<const LayerDef> conv_layers() {
+  static const LayerDef all[] = {
+      {"conv2d", "Convolution of images; weight (filters, channels / groups, height, width).",
+       &attr_ops<Conv2dLayer>, 1, 1, build_conv2d},
+      {"max_pool2d", "Largest value of each window.", &attr_ops<PoolLayer>, 1, 1, build_max_pool2d},
+      {"avg_pool2d", "Mean of each window.", &attr_ops<AvgPoolLayer>, 1, 1, build_avg_pool2d},
+      {"global_avg_pool2d", "Mean of each channel: (channels, height, width) becomes (channels).",
+       &attr_ops<GlobalPoolLayer>, 1, 1, build_global_pool},
+      {"global_max_pool2d", "Largest value of each channel.", &attr_ops<GlobalPoolLayer>, 1, 1,
+       build_global_pool},
+  };
+  return all;
+}
+
+}  // namespace dl

@@ -1,0 +1,123 @@
+#include "nn/init.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace dl;
+
+static Initializer parse(const json& j) {
+  Initializer init;
+  FieldType<Initializer>::parse(init, j, "/init", {});
+  return init;
+}
+
+struct Moments {
+  double mean = 0, variance = 0, least = 1e9, most = -1e9;
+};
+
+static Moments moments(const Tensor& t) {
+  Moments m;
+  const double n = static_cast<double>(t.elements());
+  for (float v : t.data<float>()) {
+    m.mean += v / n;
+    m.least = std::min<double>(m.least, v);
+    m.most = std::max<double>(m.most, v);
+  }
+  for (float v : t.data<float>()) m.variance += (v - m.mean) * (v - m.mean) / n;
+  return m;
+}
+
+static Moments of(const json& j, const Shape& shape = {200, 300}) {
+  return moments(initial_value(parse(j), shape, 7, "layer.weight"));
+}
+
+TEST_CASE("fans come from the weight's shape") {
+  CHECK(fans_of({120, 400}).in == 400);
+  CHECK(fans_of({120, 400}).out == 120);
+  CHECK(fans_of({16, 6, 5, 5}).in == 150);
+  CHECK(fans_of({16, 6, 5, 5}).out == 400);
+  CHECK(fans_of({8}).in == 8);
+}
+
+TEST_CASE("fixed values") {
+  CHECK(of("zero").most == 0);
+  CHECK(of("zero").least == 0);
+  CHECK(of({{"type", "constant"}, {"value", 0.25}}).least == 0.25);
+}
+
+TEST_CASE("uniform and normal have the moments they are given") {
+  const Moments u = of({{"type", "uniform"}, {"min", -1}, {"max", 3}});
+  CHECK(u.mean == doctest::Approx(1).epsilon(0.02));
+  CHECK(u.variance == doctest::Approx(16.0 / 12).epsilon(0.02));
+  CHECK(u.least >= -1);
+  CHECK(u.most <= 3);
+  const Moments n = of({{"type", "normal"}, {"mean", 2}, {"std", 0.5}});
+  CHECK(n.mean == doctest::Approx(2).epsilon(0.01));
+  CHECK(n.variance == doctest::Approx(0.25).epsilon(0.02));
+  CHECK(n.most > 3.5);
+}
+
+TEST_CASE("the truncated normal stays within two deviations, with variance 0.774") {
+  const Moments t = of({{"type", "truncated_normal"}, {"mean", 1}, {"std", 1}});
+  CHECK(t.least >= -1);
+  CHECK(t.most <= 3);
+  CHECK(t.mean == doctest::Approx(1).epsilon(0.01));
+  CHECK(t.variance == doctest::Approx(0.7737).epsilon(0.02));  // 1 - 4 phi(2) / (2 Phi(2) - 1)
+}
+
+TEST_CASE("variance scaling follows its papers") {
+  const double in = 300, out = 200;
+  struct Row {
+    json init;
+    double variance;
+    bool uniform;
+  };
+  const Row rows[] = {
+      {"xavier_uniform", 2 / (in + out), true},
+      {"xavier_normal", 2 / (in + out), false},
+      {{{"type", "xavier_normal"}, {"gain", 2}}, 8 / (in + out), false},
+      {"he_uniform", 2 / in, true},
+      {"he_normal", 2 / in, false},
+      {{{"type", "he_normal"}, {"fan", "out"}}, 2 / out, false},
+      {{{"type", "he_uniform"}, {"fan", "avg"}}, 4 / (in + out), true},
+      {"lecun_uniform", 1 / in, true},
+      {"lecun_normal", 1 / in, false},
+  };
+  for (const Row& r : rows) {
+    CAPTURE(r.init.dump());
+    const Moments m = of(r.init);
+    CHECK(std::fabs(m.mean) < 0.02 * std::sqrt(r.variance));
+    CHECK(m.variance == doctest::Approx(r.variance).epsilon(0.03));
+    const double edge = std::sqrt(3 * r.variance);
+    if (r.uniform) CHECK(m.most <= edge * 1.0001);
+    if (r.uniform) CHECK(m.most >= edge * 0.99);
+    if (!r.uniform) CHECK(m.most > edge * 1.3);
+  }
+}
+
+TEST_CASE("values depend on seed and name and on nothing else") {
+  const auto first = [](uint64_t seed, const char* name) {
+    return initial_value(parse("he_normal"), {4, 4}, seed, name).data<float>()[0];
+  };
+  CHECK(first(1, "a.weight") == first(1, "a.weight"));
+  CHECK(first(1, "a.weight") != first(2, "a.weight"));
+  CHECK(first(1, "a.weight") != first(1, "b.weight"));
+  CHECK(initial_value(parse("he_normal"), {0, 4}, 1, "x").elements() == 0);
+}
+
+TEST_CASE("mistakes in an initializer point at their key") {
+  const auto error = [](const json& j) -> std::string {
+    try {
+      parse(j);
+    } catch (const Error& e) { return e.pointer + ": " + e.what() + " | " + e.hint; }
+    return "no error";
+  };
+  CHECK(error("he_normall") == "/init: unknown initializer 'he_normall' | did you mean he_normal?");
+  CHECK(error({{"type", "normal"}, {"sdt", 1}})
+            .starts_with("/init/sdt: unknown key 'sdt' | did you mean std (number, default 0.01)"));
+  CHECK(error({{"type", "normal"}, {"std", -1}}) == "/init/std: -1 is out of range, expected at least 0 | ");
+  CHECK(error({{"type", "constant"}}).starts_with("/init: 'value' is missing"));
+  CHECK(error({{"type", "he_normal"}, {"fan", "both"}})
+            .starts_with("/init/fan: 'both' is not known, expected one of in, out, avg"));
+}
