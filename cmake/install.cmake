@@ -9,7 +9,7 @@ install(TARGETS dl dl_onnx EXPORT dlTargets LIBRARY DESTINATION ${DL_LIBDIR})
 install(DIRECTORY libdl/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dl
         FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
         PATTERN "kernels/cpu" EXCLUDE PATTERN "elementwise.h" EXCLUDE
-        PATTERN "onnx_emit.h" EXCLUDE PATTERN "onnx_ops.h" EXCLUDE)
+        PATTERN "onnx_emit.h" EXCLUDE PATTERN "onnx_ops.h" EXCLUDE PATTERN "hdf5_file.h" EXCLUDE)
 install(EXPORT dlTargets NAMESPACE dl:: DESTINATION ${DL_CMAKEDIR})
 configure_package_config_file(cmake/dlConfig.cmake.in ${CMAKE_BINARY_DIR}/dlConfig.cmake INSTALL_DESTINATION ${DL_CMAKEDIR})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/dlConfigVersion.cmake COMPATIBILITY SameMinorVersion)
