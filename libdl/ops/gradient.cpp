@@ -1,6 +1,7 @@
 #include "ops/gradient.h"
 
 #include "base/str.h"
+#include "kernels/reduce_attrs.h"
 #include "kernels/reshape.h"
 #include "ops/registry.h"
 
@@ -14,9 +15,9 @@ ValueId reshape_to(GradCtx& c, ValueId v, const Shape& shape) {
 }
 
 ValueId sum_over(GradCtx& c, ValueId v, std::initializer_list<int64_t> axes) {
-  const OpDef* sum = find_op("reduce_sum");
-  if (!sum) throw Error(Exit::internal, "reduce_sum is not there");
-  return c.emit(*sum, {v}, sum->attrs->parse({{"axes", json(axes)}, {"keepdims", false}}, {}, {}));
+  ReduceAttrs r;
+  for (int64_t axis : axes) r.axes.d[r.axes.n++] = axis;
+  return c.emit(op::reduce_sum, {v}, make_attrs(r));
 }
 
 void require_unfused(const GradCtx& c, bool unfused) {

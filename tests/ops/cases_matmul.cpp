@@ -75,9 +75,9 @@ const AddRows kRows({
     {"matmul", {"f32[3,5]", "i32[5,4]"}, "{}", {.error = "takes f32"}},
     {"matmul", {"f32[3,5]", "f32[5,4]"}, R"({"epilogue": "relu_grad"})", {.error = "needs the input aux"}},
 
-    {"affine", {"f32[6,5]", "f32[4,5]", "f32[4]"}, "{}", {.grad = false, .out = {"f32[6,4]"}}},
+    {"affine", {"f32[6,5]", "f32[4,5]", "f32[4]"}, "{}", {.out = {"f32[6,4]"}}},
     {"affine", {"f32[6,5]", "f32[4,5]", ""}, "{}", {.out = {"f32[6,4]"}}},
-    {"affine", {"f32[2,3,70]", "f32[33,70]", "f32[33]"}, "{}", {.grad = false, .out = {"f32[2,3,33]"}}},
+    {"affine", {"f32[2,3,70]", "f32[33,70]", "f32[33]"}, "{}", {.out = {"f32[2,3,33]"}}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "relu"})", {.grad = false}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "tanh"})", {.grad = false}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "sigmoid"})", {.grad = false}},

@@ -119,10 +119,11 @@ GemmGrid gemm_grid(const Gemm& g, int threads) {
 }
 
 int64_t gemm_scratch(const Gemm& g, GemmGrid grid) {
-  if (dot_path(g)) return 0;
   const int64_t columns = b_in_place(g) ? 0 : (ceil_div(ceil_div(g.n, W), grid.gn) + 1) * W;
   return part_size(g.k) * (columns + kMr) + V * kMr;  // pack_a_rows stores whole vectors
 }
+
+int64_t gemm_scratch(const Gemm& g) { return min(g.k, kGemmKc) * (min(g.n, kNc) + 2 * W + kMr) + V * kMr; }
 
 void gemm_cell(const Gemm& g, GemmGrid grid, int64_t cell, float* scratch) {
   const int64_t i = cell % grid.gm, j = cell / grid.gm, panels = ceil_div(g.n, W);

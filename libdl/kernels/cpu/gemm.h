@@ -39,7 +39,8 @@ GemmGrid gemm_grid(const Gemm& g, int threads);                              // 
 int64_t gemm_scratch(const Gemm& g, GemmGrid grid);                          // floats that each worker needs
 void gemm_cell(const Gemm& g, GemmGrid grid, int64_t cell, float* scratch);  // cell < gm * gn
 void gemm_block(const Gemm& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float* scratch);
-// The whole product on the calling worker; scratch as for the grid {1, 1}.
+// The whole product on the calling worker. Its scratch is enough for every smaller product too.
 void gemm(const Gemm& g, float* scratch);
+int64_t gemm_scratch(const Gemm& g);
 
 }  // namespace dl::DL_ISA

@@ -1,0 +1,43 @@
+#pragma once
+// The windows of a convolution as columns of a matrix, a strip of output rows at a time. Images are first
+// copied into a frame that holds the padding, so that no window needs a case of its own.
+#include "kernels/cpu/shuffle.h"
+
+namespace dl::DL_ISA {
+
+// n images, c channels h x w in, k channels oh x ow out, kernel kh x kw, stride sh sw, dilation dh dw, pads
+// pt pl.
+struct ConvShape {
+  int64_t n, c, h, w, k, kh, kw, sh, sw, dh, dw, pt, pl, groups, oh, ow;
+  DL_INLINE int64_t cg() const { return c / groups; }  // input channels of a group
+  DL_INLINE int64_t kg() const { return k / groups; }  // output channels of a group
+  DL_INLINE int64_t taps() const { return kh * kw; }
+  DL_INLINE int64_t pixels() const { return oh * ow; }
+  DL_INLINE int64_t frame_w() const { return (ow - 1) * sw + (kw - 1) * dw + 1; }
+  DL_INLINE int64_t frame_h(int64_t rows) const {
+    return (rows - 1) * sh + (kh - 1) * dh + 1;
+  }  // under `rows` rows of y
+  // 1x1 windows that touch each pixel once: the image is the matrix already.
+  DL_INLINE bool pointwise() const {
+    return kh == 1 && kw == 1 && sh == 1 && sw == 1 && pt == 0 && pl == 0 && oh == h && ow == w;
+  }
+};
+
+// Output rows [row, row + rows).
+struct Strip {
+  int64_t row, rows;
+};
+
+// Reads beyond a frame and writes beyond the columns go no further than this.
+constexpr int64_t kFrameSlack = 3 * DL_VLEN;
+
+// frame (channels, frame_h, frame_w) <- x (channels, h, w), padding as zeros.
+void fill_frame(const ConvShape& s, Strip t, const float* x, int64_t channels, float* frame);
+// col (channels kh kw, ld) <- frame; columns are the pixels of the strip.
+void im2col(const ConvShape& s, Strip t, const float* frame, int64_t channels, float* col, int64_t ld);
+// frame of the whole image += col of a strip.
+void col2im(const ConvShape& s, Strip t, const float* col, int64_t ld, int64_t channels, float* frame);
+// dx (channels, h, w) <- frame of the whole image; pixels that no window touches become zero.
+void empty_frame(const ConvShape& s, const float* frame, int64_t channels, float* dx);
+
+}  // namespace dl::DL_ISA

@@ -1,0 +1,154 @@
+// conv2d and its gradients.
+#include "kernels/conv2d.h"
+
+#include "ops/dims_field.h"
+#include "ops/gradient.h"
+#include "ops/registry.h"
+#include "ops/window.h"
+
+namespace dl {
+
+template <class A>
+constexpr auto window_fields() {
+  return std::tuple{
+      field("stride", &A::stride, "Distance between windows: one number, or vertical and horizontal.")
+          .at_least(1)
+          .onnx("strides"),
+      field("pads", &A::pads, "Zeros around the image: one number, or top, left, bottom, right.")
+          .at_least(0)
+          .onnx("pads"),
+      field("dilation", &A::dilation,
+            "Distance between the taps of a window: one number, or vertical and horizontal.")
+          .at_least(1)
+          .onnx("dilations"),
+      field("groups", &A::groups, "Channels are split into this many groups that do not see each other.")
+          .at_least(1)
+          .onnx("group"),
+  };
+}
+
+constexpr auto fields(const Conv2dAttrs*) {
+  return std::tuple_cat(window_fields<Conv2dAttrs>(), std::tuple{field("activation", &Conv2dAttrs::activation,
+                                                                       "Activation applied to the result.")});
+}
+constexpr auto fields(const Conv2dGradAttrs*) {
+  return std::tuple_cat(
+      window_fields<Conv2dGradAttrs>(),
+      std::tuple{field("shape", &Conv2dGradAttrs::shape, "Extents of what the gradient is for.").required()});
+}
+
+namespace {
+
+// Types of a forward convolution that fit each other; returns the type of y.
+template <class A>
+TensorType check_conv(const InferCtx& c, const Shape& x, const Shape& w, const A& a) {
+  c.require(w[0] % a.groups == 0, str(w[0], " output channels cannot be split into ", a.groups, " groups"));
+  c.require(x[1] % a.groups == 0,
+            str("input has ", x[1], " channels, which cannot be split into ", a.groups, " groups"));
+  c.require(x[1] == w[1] * a.groups, str("input has ", x[1], " channels, weight expects ", w[1] * a.groups));
+  c.require(w.elements() > 0, str("weight f32[", w.text(), "] is empty"));
+  const int64_t oh = window_extent(c, "height", x[2], w[2], a.stride[0], a.dilation[0], a.pads[0], a.pads[2]);
+  const int64_t ow = window_extent(c, "width", x[3], w[3], a.stride[1], a.dilation[1], a.pads[1], a.pads[3]);
+  return {DType::f32, {x[0], w[0], oh, ow}};
+}
+
+void infer_conv2d(InferCtx& c) {
+  const auto& a = c.as<Conv2dAttrs>();
+  const Shape& x = require_images(c, 0, "input");
+  c.require(c.x(1).dtype == DType::f32 && c.x(1).shape.rank() == 4,
+            str("weight is ", c.x(1).text(), ", expected f32 (out, in/groups, height, width)"));
+  const Shape& w = c.x(1).shape;
+  c.out = {check_conv(c, x, w, a)};
+  c.require(!c.has(2) || c.x(2) == TensorType{DType::f32, {w[0]}},
+            str("bias is ", c.has(2) ? c.x(2).text() : "", ", expected f32[", w[0], "]"));
+}
+
+Shape shape_attr(const InferCtx& c) {
+  const Dims& d = c.as<Conv2dGradAttrs>().shape;
+  c.require(d.n == 4, str("shape has ", d.n, " numbers, expected 4"));
+  return Shape{d.d[0], d.d[1], d.d[2], d.d[3]};
+}
+
+void require_gradient(const InferCtx& c, const TensorType& dy, const TensorType& y) {
+  c.require(dy == y, str("dy is ", dy.text(), ", expected ", y.text()));
+}
+
+void infer_grad_input(InferCtx& c) {
+  const Shape& w = require_images(c, 0, "weight");
+  const Shape& dy = require_images(c, 1, "dy");
+  const Shape x = shape_attr(c);
+  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, c.as<Conv2dGradAttrs>()));
+  c.out = {{DType::f32, x}};
+}
+
+void infer_grad_weight(InferCtx& c) {
+  const Shape& x = require_images(c, 0, "input");
+  const Shape& dy = require_images(c, 1, "dy");
+  const Shape w = shape_attr(c);
+  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, c.as<Conv2dGradAttrs>()));
+  c.out = {{DType::f32, w}};
+}
+
+Attrs grad_attrs(const Conv2dAttrs& a, const Shape& shape) {
+  Conv2dGradAttrs g;
+  std::copy_n(a.stride, 2, g.stride);
+  std::copy_n(a.pads, 4, g.pads);
+  std::copy_n(a.dilation, 2, g.dilation);
+  g.groups = a.groups;
+  g.shape.n = 4;
+  std::copy(shape.begin(), shape.end(), g.shape.d);
+  return make_attrs(g);
+}
+
+void grad_conv2d(GradCtx& c) {
+  const auto& a = c.as<Conv2dAttrs>();
+  require_unfused(c, a.activation == Activation::none);
+  const ValueId x = c.x(0), w = c.x(1), dy = c.dy[0];
+  const bool bias = c.node.in.size() > 2 && c.needs(2);
+  if (c.needs(0)) c.dx[0] = c.emit(op::conv2d_grad_input, {w, dy}, grad_attrs(a, c.type(x).shape));
+  if (c.needs(1)) c.dx[1] = c.emit(op::conv2d_grad_weight, {x, dy}, grad_attrs(a, c.type(w).shape));
+  if (bias) c.dx[2] = sum_over(c, dy, {0, 2, 3});
+}
+
+// Two per output element and tap, padding included.
+int64_t conv_flops(const Shape& w, const Shape& y) { return 2 * y.elements() * w.elements(1, 4); }
+
+}  // namespace
+
+namespace op {
+
+const OpDef conv2d{
+    .name = "conv2d",
+    .doc =
+        "Convolution of images x (N, in, H, W) with w (out, in/groups, h, w): cross-correlation plus bias "
+        "(out).",
+    .args = "x w b?",
+    .attrs = &attr_ops<Conv2dAttrs>,
+    .onnx = {"Conv", 11},
+    .infer = infer_conv2d,
+    .grad = grad_conv2d,
+    .flops = [](const InferCtx& c) { return conv_flops(c.x(1).shape, c.out[0].shape); },
+};
+
+const OpDef conv2d_grad_input{
+    .name = "conv2d_grad_input",
+    .doc = "Gradient of conv2d with respect to its input.",
+    .args = "w dy",
+    .results = "dx",
+    .attrs = &attr_ops<Conv2dGradAttrs>,
+    .infer = infer_grad_input,
+    .flops = [](const InferCtx& c) { return conv_flops(c.x(0).shape, c.x(1).shape); },
+};
+
+const OpDef conv2d_grad_weight{
+    .name = "conv2d_grad_weight",
+    .doc = "Gradient of conv2d with respect to its weight.",
+    .args = "x dy",
+    .results = "dw",
+    .attrs = &attr_ops<Conv2dGradAttrs>,
+    .infer = infer_grad_weight,
+    .flops = [](const InferCtx& c) { return conv_flops(c.out[0].shape, c.x(1).shape); },
+};
+
+}  // namespace op
+}  // namespace dl

@@ -1,0 +1,98 @@
+// Rows and reference of conv2d; its gradients run with the rows that check gradients.
+#include <cmath>
+
+#include "ops/harness.h"
+
+namespace dl::test {
+namespace {
+
+double activation(const std::string& name, double x) {
+  if (name == "relu") return x > 0 ? x : 0;
+  if (name == "tanh") return std::tanh(x);
+  if (name == "sigmoid") return 1 / (1 + std::exp(-x));
+  if (name == "gelu") return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+  return x;
+}
+
+using Ints = std::vector<int64_t>;
+
+const AddReference kConv2d("conv2d", [](Reference& r) {
+  const Ints stride = r.attr<Ints>("stride"), pads = r.attr<Ints>("pads"),
+             dilation = r.attr<Ints>("dilation");
+  const int64_t groups = r.attr<int64_t>("groups");
+  const Array &x = r.x(0), &w = r.x(1);
+  const int64_t c = x.dim(1), h = x.dim(2), wd = x.dim(3), k = w.dim(0), cg = w.dim(1), kh = w.dim(2),
+                kw = w.dim(3);
+  const int64_t oh = r.y().dim(2), ow = r.y().dim(3);
+  for (int64_t i = 0; i < r.y().size(); ++i) {
+    const int64_t ox = i % ow, oy = i / ow % oh, out = i / (ow * oh) % k, image = i / (ow * oh * k);
+    double s = r.has(2) ? r.x(2)[out] : 0;
+    for (int64_t in = 0; in < cg; ++in)
+      for (int64_t a = 0; a < kh; ++a)
+        for (int64_t b = 0; b < kw; ++b) {
+          const int64_t iy = oy * stride[0] - pads[0] + a * dilation[0],
+                        ix = ox * stride[1] - pads[1] + b * dilation[1];
+          if (iy < 0 || iy >= h || ix < 0 || ix >= wd) continue;
+          const int64_t channel = out / (k / groups) * cg + in;
+          s += x[((image * c + channel) * h + iy) * wd + ix] * w[((out * cg + in) * kh + a) * kw + b];
+        }
+    r.y()[i] = activation(r.attr<std::string>("activation"), s);
+  }
+});
+
+const AddRows kRows({
+    {"conv2d", {"f32[2,1,12,12]", "f32[6,1,5,5]", ""}, R"({"pads": 2})", {.out = {"f32[2,6,12,12]"}}},
+    {"conv2d", {"f32[3,6,9,9]", "f32[4,6,5,5]", ""}, "{}", {.out = {"f32[3,4,5,5]"}}},
+    {"conv2d", {"f32[2,3,7,6]", "f32[4,3,1,1]", ""}, "{}", {.out = {"f32[2,4,7,6]"}}},
+    {"conv2d", {"f32[2,3,7,6]", "f32[4,3,1,1]", ""}, R"({"stride": 2})", {.out = {"f32[2,4,4,3]"}}},
+    {"conv2d",
+     {"f32[1,2,7,9]", "f32[3,2,3,2]", ""},
+     R"({"stride": [3,2], "pads": [1,0,2,1]})",
+     {.out = {"f32[1,3,3,5]"}}},
+    {"conv2d",
+     {"f32[2,2,9,8]", "f32[3,2,3,3]", ""},
+     R"({"dilation": [2,3], "pads": [2,3,2,3]})",
+     {.out = {"f32[2,3,9,8]"}}},
+    {"conv2d",
+     {"f32[2,6,5,5]", "f32[4,3,3,3]", ""},
+     R"({"groups": 2, "pads": 1})",
+     {.out = {"f32[2,4,5,5]"}}},
+    {"conv2d",
+     {"f32[2,5,6,6]", "f32[10,1,3,3]", ""},
+     R"({"groups": 5, "stride": 2, "pads": 1})",
+     {.out = {"f32[2,10,3,3]"}}},
+    {"conv2d", {"f32[1,2,3,2]", "f32[2,2,5,5]", ""}, R"({"pads": [4,3,4,5]})"},
+    {"conv2d", {"f32[40,2,4,4]", "f32[3,2,3,3]", ""}, R"({"pads": 1})"},
+    {"conv2d", {"f32[1,20,17,33]", "f32[33,20,3,3]", ""}, R"({"pads": 1})", {.tol = 4e-6, .grad_tol = 1e-4}},
+    {"conv2d", {"f32[1,1,40,70]", "f32[2,1,3,3]", ""}, R"({"stride": [1,2]})"},
+    {"conv2d", {"f32[1,130,33,19]", "f32[8,130,3,3]", ""}, "{}", {.tol = 4e-6, .grad_tol = 1e-4}},
+    {"conv2d", {"f32[0,1,5,5]", "f32[2,1,3,3]", ""}},
+    {"conv2d", {"f32[2,4,5,5]", "f32[2,2,3,3]", "f32[2]"}, R"({"groups": 2})", {.grad = false}},
+    {"conv2d",
+     {"f32[2,32,5,5]", "f32[8,64,3,3]", ""},
+     "{}",
+     {.error = "input has 32 channels, weight expects 64"}},
+    {"conv2d",
+     {"f32[2,3,5,5]", "f32[8,3,7,3]", ""},
+     R"({"pads": [0,0,1,0]})",
+     {.error = "kernel of height 7 does not fit the input of height 5 (6 with padding)"}},
+    {"conv2d",
+     {"f32[2,3,5,5]", "f32[8,3,3,3]", ""},
+     R"({"dilation": [1,3]})",
+     {.error = "kernel of width 7 (3 dilated by 3)"}},
+    {"conv2d",
+     {"f32[2,4,5,5]", "f32[9,2,3,3]", ""},
+     R"({"groups": 2})",
+     {.error = "9 output channels cannot be split into 2 groups"}},
+    {"conv2d",
+     {"f32[2,4,5]", "f32[9,2,3,3]", ""},
+     "{}",
+     {.error = "expected f32 (batch, channels, height, width)"}},
+    {"conv2d",
+     {"f32[2,4,5,5]", "f32[8,4,3,3]", "f32[4]"},
+     "{}",
+     {.error = "bias is f32[4], expected f32[8]"}},
+});
+
+}  // namespace
+}  // namespace dl::test
