@@ -40,7 +40,7 @@ DL_API void write_text(const std::string& path, std::string_view text);
 // A nameless file in `tmp` (empty: $TMPDIR, else /tmp), open for reading and writing. Error: Exit::io.
 int open_spool(const std::string& tmp);
 // write(2) until done; false with errno set on failure.
-bool write_all(int fd, const void* data, size_t bytes);
+DL_API bool write_all(int fd, const void* data, size_t bytes);
 // pread(2) until done; false at the end of the file or on failure.
 bool read_all(int fd, void* out, int64_t bytes, int64_t offset);
 // Text of errno, without the thread-unsafety of strerror.

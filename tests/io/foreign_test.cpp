@@ -1,0 +1,121 @@
+// HDF5 files that other programs wrote, or that lie.
+#include <doctest/doctest.h>
+#include <hdf5.h>
+
+#include "base/error.h"
+#include "io/artifact.h"
+#include "io/temp_folder.h"
+
+using namespace dl;
+
+namespace {
+
+void put_integer(hid_t file, const char* name, int64_t value) {
+  if (H5Aexists(file, name) > 0) H5Adelete(file, name);
+  const hid_t space = H5Screate(H5S_SCALAR),
+              a = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+  H5Awrite(a, H5T_STD_I64LE, &value);
+  H5Aclose(a);
+  H5Sclose(space);
+}
+
+// An artifact of kind "dataset", changed by `change` through plain HDF5.
+template <class F>
+std::string changed(const TempFolder& dir, F change) {
+  const std::string path = dir / "a.h5";
+  std::filesystem::remove(path);
+  {
+    ArtifactWriter w(path, "dataset");
+    w.write("/x", Tensor(DType::f32, {3}));
+    w.finish();
+  }
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, access);
+  REQUIRE(file >= 0);
+  change(file);
+  H5Fclose(file);
+  H5Pclose(access);
+  return path;
+}
+
+std::string failure(const std::string& path) {
+  try {
+    ArtifactReader r(path, "dataset");
+    for (const std::string& name : r.data_sets("/")) r.read(name);
+    return "";
+  } catch (const Error& e) {
+    CHECK(e.code == Exit::data);
+    return e.what();
+  }
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a newer format, an unfinished file and a file without a kind are refused, each with its message") {
+  TempFolder dir;
+  CHECK(failure(changed(dir, [](hid_t) {})) == "");
+  CHECK(has(
+      failure(changed(dir, [](hid_t f) { put_integer(f, "min_reader", 2), put_integer(f, "format", 7); })),
+      "has format 7, expected at most 1"));
+  CHECK(has(failure(changed(dir, [](hid_t f) { put_integer(f, "complete", 0); })), "is not complete"));
+  CHECK(has(failure(changed(dir, [](hid_t f) { H5Adelete(f, "complete"); })), "is not complete"));
+  CHECK(has(failure(changed(dir, [](hid_t f) { H5Adelete(f, "kind"); })), "no artifact of dl"));
+  const hid_t old = H5Fcreate((dir / "old.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  H5Fclose(old);
+  CHECK(has(failure(dir / "old.h5"), "no artifact of dl"));
+}
+
+TEST_CASE("links that leave the file are not followed") {
+  TempFolder dir;
+  const std::string path = changed(dir, [](hid_t f) {
+    H5Lcreate_external("/etc/hostname", "/", f, "away", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/x", f, "soft", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  const ArtifactReader r(path, "dataset");
+  CHECK(r.names("/") == std::vector<std::string>{"x"});
+  CHECK_FALSE(r.exists("/away"));
+  CHECK_THROWS_AS(r.read("/soft"), Error);
+}
+
+TEST_CASE("groups that hold themselves end in an error") {
+  TempFolder dir;
+  const std::string path =
+      changed(dir, [](hid_t f) { H5Lcreate_hard(f, "/", f, "again", H5P_DEFAULT, H5P_DEFAULT); });
+  CHECK(has(failure(path), "nested deeper"));
+}
+
+TEST_CASE("sizes that the file cannot hold are refused before memory is asked for") {
+  TempFolder dir;
+  const auto add = [](hid_t f, hsize_t rows, bool chunked) {
+    const hid_t space = H5Screate_simple(1, &rows, nullptr), creation = H5Pcreate(H5P_DATASET_CREATE);
+    const hsize_t chunk = 1 << 10;
+    if (chunked) H5Pset_chunk(creation, 1, &chunk);
+    H5Pset_alloc_time(creation, H5D_ALLOC_TIME_LATE);
+    H5Dclose(H5Dcreate2(f, "big", H5T_STD_U8LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Pclose(creation);
+    H5Sclose(space);
+  };
+  CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, hsize_t{1} << 50, true); })),
+            "cannot come from a file of"));
+  CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, 1000, false); })), "reaches beyond the end"));
+  CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, 100'000, true); })), "are missing"));
+}
+
+TEST_CASE("element types and filters that dl does not use are named") {
+  TempFolder dir;
+  const auto add = [](hid_t f, hid_t type, bool checksum) {
+    const hsize_t rows = 10;
+    const hid_t space = H5Screate_simple(1, &rows, nullptr), creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, 1, &rows);
+    if (checksum) H5Pset_fletcher32(creation);
+    H5Dclose(H5Dcreate2(f, "odd", type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Pclose(creation);
+    H5Sclose(space);
+  };
+  CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, H5T_STD_I16BE, false); })),
+            "'odd' has an element type"));
+  CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, H5T_STD_U8LE, true); })), "uses HDF5 filter 3"));
+}
