@@ -6,7 +6,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "data/enlarge.h"
 #include "data/sample_data.h"
+#include "io/temp_folder.h"
 
 using namespace dl;
 
@@ -76,4 +78,39 @@ TEST_CASE("a misspelt transform or key is answered with the right one") {
   features.inputs.push_back({"x", Role::features, {DType::f32, {3}}, {}});
   CHECK_THROWS_WITH_AS(Augmenter(parse_augment(json::parse(R"(["flip"])"), "/augment"), features, 0),
                        doctest::Contains("the data set has none"), Error);
+}
+
+TEST_CASE("an enlarged data set has copies with their targets and ids, equal for any thread count") {
+  TempFolder dir;
+  write_samples(dir / "d.h5", 2000, 30);
+  const Dataset data(dir / "d.h5");
+  const auto config =
+      parse_augment(json::parse(R"(["flip", {"type": "translate", "pixels": 1}])"), "/augment");
+  const auto run = [&](const std::string& name, int threads) {
+    EnlargeOptions options;
+    options.times = 2;
+    options.seed = 9;
+    options.pool = threads > 1 ? pool_create(threads) : nullptr;
+    DatasetWriter w(dir / name, data.schema(), data.splits());
+    enlarge(data, config, w, options);
+    w.finish();
+    if (options.pool) pool_destroy(options.pool);
+  };
+  run("one.h5", 1);
+  run("three.h5", 3);
+  CHECK(dir.bytes("one.h5") == dir.bytes("three.h5"));
+  const Dataset more(dir / "one.h5");
+  CHECK(more.rows("train") == 6000);
+  CHECK(more.rows("test") == 30);
+  CHECK(more.ids("train", 1999, 2) == std::vector<std::string>{"s1999", "s0#1"});
+  CHECK(more.id("train", 4007) == "s7#2");
+  std::vector<uint8_t> image(36), first(36);
+  int32_t label = 0;
+  void* out[] = {image.data(), &label};
+  more.read("train", 4007, 1, out);
+  CHECK(label == 7);
+  void* copy[] = {first.data(), &label};
+  more.read("train", 2007, 1, copy);
+  CHECK(image != first);
+  CHECK(more.schema().normalization.at("image").mean[0] == 127.5f);
 }
