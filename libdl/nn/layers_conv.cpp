@@ -62,7 +62,8 @@ constexpr auto fields(const Conv2dLayer*) {
   return std::tuple{
       field("filters", &L::filters, "Output channels.").range(1, kMostChannels).required(),
       field("kernel", &L::kernel, "Window: one number, or height and width.")
-          .range(1, kMostWindow).required()
+          .range(1, kMostWindow)
+          .required()
           .required(),
       field("stride", &L::stride, "Distance between windows.").range(1, kMostWindow),
       field("padding", &L::padding,
