@@ -156,7 +156,7 @@ std::string junit_xml(std::string_view suite, const std::vector<GateResult>& res
 }
 
 std::string metrics_json(const MetricList& list, const Metrics* confusion, int64_t confusion_classes) {
-  json out = json::object(), bad = json::array();
+  json out = json::object(), bad = json::object();
   for (const Metric& m : list) {
     if (std::isfinite(m.value)) {
       const bool whole = m.value == std::floor(m.value) && std::abs(m.value) < 0x1p53;
@@ -167,7 +167,7 @@ std::string metrics_json(const MetricList& list, const Metrics* confusion, int64
       continue;
     }
     out[m.name] = nullptr;
-    bad.push_back(m.name);
+    bad[m.name] = number(m.value);
   }
   if (confusion && !confusion->confusion().empty() && confusion->classes() <= confusion_classes) {
     const int64_t n = confusion->classes();
@@ -178,7 +178,7 @@ std::string metrics_json(const MetricList& list, const Metrics* confusion, int64
     }
     out["confusion_matrix"] = std::move(rows);
   }
-  out["non_finite"] = std::move(bad);
+  if (!bad.empty()) out["nonfinite"] = std::move(bad);
   return out.dump(2) + '\n';
 }
 

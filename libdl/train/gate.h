@@ -40,7 +40,7 @@ DL_API std::vector<GateResult> run_gates(const std::vector<Gate>& gates, const M
 DL_API std::string junit_xml(std::string_view suite, const std::vector<GateResult>& results);
 
 // metrics.json: a flat object of numbers under stable names, undefined and infinite ones null and listed
-// under "non_finite"; "confusion_matrix" (rows actual, columns predicted) for up to `confusion_classes`
+// under "nonfinite"; "confusion_matrix" (rows actual, columns predicted) for up to `confusion_classes`
 // classes.
 DL_API std::string metrics_json(const MetricList& list, const Metrics* confusion = nullptr,
                                 int64_t confusion_classes = 100);

@@ -1,0 +1,28 @@
+#pragma once
+// The config section "eval".
+#include <string>
+#include <vector>
+
+#include "base/fields.h"
+
+namespace dl {
+
+struct EvalConfig {
+  std::string split;
+  int64_t batch_size = 256;
+  std::vector<std::string> metrics;
+  std::vector<std::string> gates;
+};
+constexpr auto fields(const EvalConfig*) {
+  return std::tuple{
+      field("split", &EvalConfig::split,
+            "Which part of the data; empty: test, else valid, else the only one."),
+      field("batch_size", &EvalConfig::batch_size, "Samples at a time; results do not depend on it.")
+          .range(1, 1 << 20),
+      field("metrics", &EvalConfig::metrics, "Names of the metrics to report; empty: all that apply."),
+      field("gates", &EvalConfig::gates,
+            "Conditions such as 'accuracy>=0.98'; a false one makes dl-eval exit with 10."),
+  };
+}
+
+}  // namespace dl

@@ -1,0 +1,47 @@
+#pragma once
+// Judging a trained network on a split of a data set.
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "train/eval_config.h"
+#include "train/metrics.h"
+#include "train/network.h"
+
+namespace dl {
+
+// The split to judge: the one asked for, else "test", else "valid", else the only one there is. Error (data)
+// otherwise.
+DL_API std::string choose_split(const Dataset& data, const std::string& asked);
+// Error (data) unless the data set has the inputs and targets that the model was trained on, with the same
+// types and classes.
+DL_API void check_compatible(const Schema& model, const Schema& data, const std::string& data_name);
+
+struct EvaluateOptions {
+  EvalConfig config;
+  std::string predictions;       // path of the artifact (kind "predictions"), "-", or empty: none
+  OutputOptions output;          // of the predictions
+  json recipe = json::object();  // resolved config, stored in the predictions
+  std::string recipe_hash;
+  std::function<void(int64_t done, int64_t total)> progress;  // may throw to stop
+};
+
+struct DL_API Evaluation {
+  std::string split;
+  std::vector<Head> heads;
+  std::vector<Metrics> metrics;  // one for each head
+  // All metrics by name; with several heads each name has the output's in front: "digit.accuracy".
+  MetricList values() const;
+};
+
+// The metrics that an evaluation is going to have, for checking gates before the work.
+DL_API MetricList planned_metrics(const Inference& network, const EvalConfig& config);
+DL_API Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptions& options);
+
+// For people: the metrics in columns, the per-class table, and the confusion matrix for at most `classes`
+// classes.
+DL_API std::string evaluation_text(const Evaluation& e, int64_t classes = 20);
+
+}  // namespace dl

@@ -1,0 +1,107 @@
+#include "train/network.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/str.h"
+
+namespace dl {
+namespace {
+
+OutputForm form_of(const Graph& graph, ValueId output, int64_t columns, const Target& target) {
+  if (target.kind == TargetKind::regression) return OutputForm::values;
+  const Node* producer = graph.producer(output);
+  if (producer && producer->op->name == "softmax") return OutputForm::probabilities;
+  if (producer && producer->op->name == "log_softmax") return OutputForm::log_probabilities;
+  return columns == 1 ? OutputForm::binary_logits : OutputForm::logits;
+}
+
+Head head_of(const Graph& graph, int64_t batch, const GraphOutput& output, const Target& target) {
+  const TensorType& type = graph.type(output.value);
+  Head h{output.name, target.name, OutputForm::logits, batch > 0 ? type.elements() / batch : 0,
+         target.classes};
+  h.form = form_of(graph, output.value, h.columns, target);
+  const auto classes = static_cast<int64_t>(target.classes.size());
+  const bool fits = h.form == OutputForm::values          ? h.columns == target.type.elements()
+                    : h.form == OutputForm::binary_logits ? classes <= 2
+                                                          : h.columns == classes;
+  if (!fits)
+    throw Error(Exit::config, "/model",
+                str("output '", output.name, "' has ", h.columns, " numbers for a sample, target '",
+                    target.name, "' has ", h.form == OutputForm::values ? target.type.elements() : classes,
+                    h.form == OutputForm::values ? " numbers" : " classes"));
+  return h;
+}
+
+}  // namespace
+
+BuildOptions build_options(const Schema& schema, int64_t batch, bool training) {
+  BuildOptions options;
+  options.batch = batch;
+  options.training = training;
+  for (const Input& input : schema.inputs) options.inputs.push_back({input.name, input.type});
+  for (const auto& [name, n] : schema.normalization) options.normalization[name] = {n.mean, n.std};
+  for (const Target& target : schema.targets)
+    if (target.kind == TargetKind::class_index && options.classes == 0)
+      options.classes = static_cast<int64_t>(target.classes.size());
+  return options;
+}
+
+std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema) {
+  std::vector<Head> heads;
+  const bool single = graph.outputs.size() == 1 && schema.targets.size() == 1;
+  for (const GraphOutput& output : graph.outputs) {
+    const Target* target = single ? &schema.targets.front() : schema.target(output.name);
+    if (target) heads.push_back(head_of(graph, batch, output, *target));
+  }
+  if (!heads.empty()) return heads;
+  std::vector<std::string> outputs, targets;
+  for (const GraphOutput& o : graph.outputs) outputs.push_back(o.name);
+  for (const Target& t : schema.targets) targets.push_back(t.name);
+  throw Error(
+      Exit::config, "/model/outputs",
+      str("no output (", join(outputs, ", "), ") has the name of a target (", join(targets, ", "), ")"));
+}
+
+Inference::Inference(ModelFile model, Pool* pool)
+    : model_(std::move(model)), schema_(Schema::parse(model_.data_schema, "model")), pool_(pool) {}
+
+Model Inference::network(int64_t batch) const {
+  const auto section = model_.config.find("model");
+  if (section == model_.config.end())
+    throw Error(Exit::data, "the model file's config has no section 'model'");
+  Model m = build_model(*section, build_options(schema_, batch, false));
+  for (const Value& leaf : m.graph.values) {
+    if (leaf.kind != ValueKind::parameter && leaf.kind != ValueKind::state) continue;
+    const auto found = model_.parameters.find(leaf.name);
+    if (found == model_.parameters.end())
+      throw Error(Exit::data, str("the model file has no parameter '", leaf.name, "'"));
+    if (found->second.type() != leaf.type)
+      throw Error(Exit::data, str("the model file's parameter '", leaf.name, "' is ",
+                                  found->second.type().text(), ", the network expects ", leaf.type.text()));
+  }
+  return m;
+}
+
+const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
+  if (inputs.empty()) throw Error(Exit::internal, "no inputs");
+  const int64_t batch = inputs.begin()->second.shape()[0];
+  std::unique_ptr<Executor>& executor = executors_[batch];
+  if (!executor) {
+    PlanOptions options;
+    options.threads = pool_threads(pool_);
+    executor = std::make_unique<Executor>(make_plan(network(batch).graph, options), pool_, model_.parameters);
+  }
+  for (const auto& [name, tensor] : inputs)
+    if (executor->has_input(name)) executor->feed(name, tensor);
+  executor->run();
+  return *executor;
+}
+
+Tensor output_tensor(const Executor& executor, const std::string& name) {
+  Tensor t(executor.output_type(name));
+  std::memcpy(t.raw(), executor.output(name), static_cast<size_t>(t.bytes()));
+  return t;
+}
+
+}  // namespace dl

@@ -1,0 +1,56 @@
+#pragma once
+// A network as a data set or a model file describes it, and its forward run at any batch size.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/export.h"
+#include "base/threads.h"
+#include "data/schema.h"
+#include "exec/executor.h"
+#include "io/model_file.h"
+#include "nn/model.h"
+#include "train/metrics.h"
+
+namespace dl {
+
+// Input types, number of classes and normalisation as the data set has them.
+DL_API BuildOptions build_options(const Schema& schema, int64_t batch, bool training);
+
+// An output together with the target that it is judged by.
+struct Head {
+  std::string output, target;
+  OutputForm form = OutputForm::logits;
+  int64_t columns = 1;               // elements of one sample's output
+  std::vector<std::string> classes;  // names; empty for regression
+};
+// Outputs and targets of one name belong together; a single output and a single target always do. The form
+// follows from the target and the operator behind the output: softmax gives probabilities, log_softmax their
+// logarithms, one column for two classes is a binary logit. Error (config) when an output's extents do not
+// fit its target's classes, or when no output has a target. `graph` is the network at the batch size `batch`.
+DL_API std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema);
+
+// The inference form of a trained network. Plans are made once for each batch size.
+class DL_API Inference {
+ public:
+  // The model section and the schema are those of the file. Error (data) when the file lacks a parameter.
+  Inference(ModelFile model, Pool* pool);
+  const ModelFile& model() const { return model_; }
+  const Schema& schema() const { return schema_; }
+  Model network(int64_t batch) const;
+  // Runs a batch; inputs by name with the batch extent, which all of them share. The executor holds the
+  // outputs until the next run.
+  const Executor& run(const std::map<std::string, Tensor>& inputs);
+
+ private:
+  ModelFile model_;
+  Schema schema_;
+  Pool* pool_;
+  std::map<int64_t, std::unique_ptr<Executor>> executors_;
+};
+
+// A copy of an executor's output.
+DL_API Tensor output_tensor(const Executor& executor, const std::string& name);
+
+}  // namespace dl

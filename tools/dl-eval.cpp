@@ -1,0 +1,170 @@
+// dl-eval: judges a trained network on a split of a data set.
+#include "base/json.h"
+#include "base/str.h"
+#include "cli/machine.h"
+#include "cli/tool.h"
+#include "io/input_file.h"
+#include "io/output_file.h"
+#include "train/evaluate.h"
+#include "train/gate.h"
+
+using namespace dl;
+
+namespace {
+
+struct PoolDeleter {
+  void operator()(Pool* p) const { pool_destroy(p); }
+};
+
+std::string read_text(const std::string& path) {
+  const InputFile file(path);
+  return file.peek(0, file.bytes());
+}
+
+std::vector<Gate> gates_of(cli::Invocation& in, const EvalConfig& config) {
+  std::vector<Gate> gates;
+  for (size_t i = 0; i < config.gates.size(); ++i)
+    gates.push_back(parse_gate(config.gates[i], str("/eval/gates/", i)));
+  for (const std::string& text : in.all("--gate")) gates.push_back(parse_gate(text));
+  if (in.has("--baseline") != in.has("--max-drop"))
+    cli::usage_error("--baseline and --max-drop belong together");
+  if (!in.has("--baseline")) return gates;
+  const std::string path = in.text("--baseline");
+  in.reads(path);
+  const MetricList before = parse_metrics(read_text(path), path);
+  for (const std::string& text : in.all("--max-drop")) gates.push_back(parse_drop(text, before));
+  return gates;
+}
+
+json record_of(const Evaluation& e, const std::vector<GateResult>& results, const std::string& format) {
+  json record = format == "csv" ? json::array() : json::object();
+  for (const Metric& m : e.values()) {
+    if (format == "csv")
+      record.push_back({{"metric", m.name}, {"value", m.value}});
+    else
+      record[m.name] = m.value;
+  }
+  if (format == "csv" || results.empty()) return record;
+  for (const GateResult& r : results)
+    record["gates"].push_back({{"gate", r.name}, {"passed", r.passed}, {"message", r.message}});
+  return record;
+}
+
+int run(cli::Invocation& in) {
+  const auto config = in.get<EvalConfig>("eval");
+  const std::string predictions = in.text("--pred"), report = in.output();
+  if (predictions == "-" && (report == "-" || cli::is_terminal(1)))
+    cli::usage_error("--pred -: standard output is a terminal or taken by -o", "name a file, or redirect");
+  const std::vector<Gate> gates = gates_of(in, config);
+  const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
+  Inference network(ModelFile::load(in.input("--model"), in.tmp), pool.get());
+  check_gates(gates, planned_metrics(network, config));
+  const Dataset data(in.input("--data"), {.tmp = in.tmp});
+  if (!predictions.empty()) check_output(predictions, {in.tmp, in.on("--force")});
+  if (in.on("--dry-run")) {
+    check_compatible(network.schema(), data.schema(), data.name());
+    const std::string split = choose_split(data, config.split);
+    in.log.info(str("would evaluate ", data.rows(split), " samples of split '", split, "'"));
+    return 0;
+  }
+  EvaluateOptions options;
+  options.config = config;
+  options.predictions = predictions;
+  options.output = {in.tmp, in.on("--force")};
+  options.recipe = in.config.root();
+  options.recipe_hash = in.recipe_hash({{"config", in.config.root()},
+                                        {"model", network.model().content_hash},
+                                        {"data", data.artifact().content_hash()}});
+  in.events.emit("run_start", {{"split", choose_split(data, config.split)}});
+  std::unique_ptr<cli::Progress> progress;
+  options.progress = [&](int64_t done, int64_t total) {
+    if (!progress) progress = std::make_unique<cli::Progress>(in.log, in.progress, total, "samples");
+    progress->update(done);
+  };
+  const Evaluation e = evaluate(network, data, options);
+  if (progress) progress->finish();
+
+  const MetricList values = e.values();
+  const std::vector<GateResult> results = run_gates(gates, values);
+  const std::string metrics = metrics_json(values, e.metrics.size() == 1 ? &e.metrics.front() : nullptr);
+  if (!report.empty()) write_text(report, metrics);
+  if (in.has("--junit")) write_text(in.text("--junit"), junit_xml("dl-eval", results));
+  in.events.emit("eval", json::parse(metrics));
+  std::string human = evaluation_text(e);
+  bool failed = false;
+  for (const GateResult& r : results) {
+    human += str(r.passed ? "gate passed: " : "gate FAILED: ", r.name, " (", r.message, ")\n");
+    if (!r.passed) in.log.error(str("gate failed: ", r.name, ": ", r.message));
+    failed = failed || !r.passed;
+  }
+  if (predictions != "-") in.emit(record_of(e, results, in.text("--format")), human);
+  in.events.emit("run_end", {{"gates_failed", failed}});
+  return failed ? static_cast<int>(Exit::gate) : 0;
+}
+
+constexpr const char* kTemplate = R"({
+  "eval": {
+    "split": "test",
+    // "metrics": ["accuracy", "top_5_accuracy", "macro.f1"],
+    "gates": ["accuracy>=0.9"]
+  }
+}
+)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return cli::main(
+      {.name = "dl-eval",
+       .summary = "judges a trained network",
+       .synopsis =
+           {"[-c CFG] [-s K=V]... --model MODEL.h5|- --data D.h5|- [-o metrics.json] [--pred P.h5|-]"},
+       .description = "Runs a network over a split of a data set and reports loss, accuracy, top-k accuracy, "
+                      "confusion matrix, "
+                      "precision, recall and F1 per class and averaged, log-loss; for regression MSE, RMSE, "
+                      "MAE and R2.\n\n"
+                      "Gates turn the result into an exit code: 10 when a condition is false, after all "
+                      "output is written.",
+       .sections = {cli::section<EvalConfig>("eval", "What is judged, and by which conditions.")},
+       .options =
+           {{.name = "--model", .arg = "MODEL.h5|-", .doc = "The trained network.", .type = cli::Type::input},
+            {.name = "--data", .arg = "DATA.h5|-", .doc = "The data set.", .type = cli::Type::input},
+            {.name = "--split",
+             .arg = "NAME",
+             .doc = "The split to judge; test, else valid, unless given.",
+             .config = "/eval/split"},
+            {.name = "--batch-size",
+             .arg = "N",
+             .doc = "Samples at a time.",
+             .type = cli::Type::integer,
+             .config = "/eval/batch_size"},
+            {.name = "--pred",
+             .arg = "PRED.h5|-",
+             .doc = "Writes outputs, targets and ids of all samples.",
+             .type = cli::Type::output},
+            {.name = "--gate",
+             .arg = "COND",
+             .doc = "A condition such as 'accuracy>=0.98'. Repeatable.",
+             .take = cli::Take::many},
+            {.name = "--baseline",
+             .arg = "FILE",
+             .doc = "An earlier metrics.json to compare with.",
+             .type = cli::Type::path},
+            {.name = "--max-drop",
+             .arg = "NAME=X",
+             .doc = "How much worse than the baseline a metric may be. Repeatable.",
+             .take = cli::Take::many},
+            {.name = "--junit",
+             .arg = "FILE",
+             .doc = "Writes the outcome of the gates as JUnit XML.",
+             .type = cli::Type::path}},
+       .output = cli::Output::text,
+       .output_doc = "The metrics as JSON.",
+       .examples = {{"dl-eval --model lenet.h5 --data mnist.h5 -o metrics.json",
+                     "Metrics of the test split."},
+                    {"dl-eval --model lenet.h5 --data mnist.h5 --gate 'accuracy>=0.99' --junit gates.xml",
+                     "Exit code 10 when the network is not good enough."}},
+       .templates = {{"default", "A split and a gate.", kTemplate}},
+       .run = run},
+      argc, argv);
+}
