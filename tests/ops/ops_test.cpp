@@ -144,7 +144,7 @@ TEST_CASE("gradients agree with central differences of the reference") {
       if (b.in[i] == kNone || b.graph.type(b.in[i]).dtype != DType::f32) continue;
       const bool excused = std::count(row.opt.no_dx.begin(), row.opt.no_dx.end(), static_cast<int>(i)) > 0;
       CHECK_MESSAGE((b.dx[i] == kNone) == excused, "input ", i,
-                    b.dx[i] == kNone ? " has no gradient" : " has a gradient");
+                    std::string(b.dx[i] == kNone ? " has no gradient" : " has a gradient"));
       if (b.dx[i] == kNone) continue;
       const std::vector<int64_t> at = sample_positions(b.graph.type(b.in[i]).elements());
       const std::vector<double> want =

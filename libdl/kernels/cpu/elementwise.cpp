@@ -32,7 +32,6 @@ template <class F> void binary(const Call& c, int, int64_t chunk, float*) {
 }  // namespace
 
 #define DL_OP(name)
-#define DL_BROADCAST(name)
 #define DL_UNARY(name) extern const Kernel name{&plan_flat, &unary<name##_fn>};
 #define DL_BINARY(name) extern const Kernel name{&plan_flat, &binary<name##_fn>};
 #include "kernels/ops.def"

@@ -1,0 +1,219 @@
+// Optimiser updates: one pass over a parameter, its gradient and its state. Outputs may be the inputs'
+// memory.
+#include "kernels/cpu/math.h"
+#include "kernels/kernel.h"
+#include "kernels/optimizer_attrs.h"
+
+namespace dl::DL_ISA {
+namespace {
+
+constexpr int64_t kChunk = 16384;
+
+void plan(const Call& c, Work& w) { w.chunks[0] = (c.out[0].size() + kChunk - 1) / kChunk; }
+
+float number_at(const Call& c, int i, float otherwise) {
+  return c.n_in > i && c.in[i].present() ? c.in[i].f()[0] : otherwise;
+}
+
+// One position of a tensor: a whole vector, or the first n lanes of it.
+struct Place {
+  int64_t at, n;
+  DL_INLINE vf get(const Arg& a) const { return n == DL_VLEN ? load(a.f() + at) : load_n(a.f() + at, n); }
+  DL_INLINE void put(const Arg& a, vf v) const {
+    if (n == DL_VLEN)
+      store(a.f() + at, v);
+    else
+      store_n(a.f() + at, v, n);
+  }
+};
+
+// What all updates share. lr is that of the step, lr_scale included.
+struct Common {
+  float lr, scale, decay, keep, l1, clip;
+  Common(const Call& c, const UpdateAttrs& a, int lr_input, int scale_input) {
+    const double rate = static_cast<double>(c.in[lr_input].f()[0]) * a.lr_scale;
+    lr = static_cast<float>(rate);
+    scale = number_at(c, scale_input, 1);
+    decay = a.decoupled ? 0 : static_cast<float>(a.weight_decay);
+    keep = a.decoupled ? static_cast<float>(1 - rate * a.weight_decay) : 1;
+    l1 = static_cast<float>(a.l1);
+    clip = static_cast<float>(a.clip_value);
+  }
+  DL_INLINE vf gradient(vf p, vf g) const {
+    g = scale * g;
+    if (clip > 0) g = vmin(splat(clip), vmax(splat(-clip), g));
+    if (decay != 0) g = fma(splat(decay), p, g);
+    if (l1 != 0) g += select(p > 0.f, splat(l1), select(p < 0.f, splat(-l1), vf{}));
+    return g;
+  }
+};
+
+template <class F>
+DL_INLINE void each_place(const Call& c, int64_t chunk, F f) {
+  const int64_t n = c.out[0].size(), end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
+  int64_t i = chunk * kChunk;
+  for (; i + DL_VLEN <= end; i += DL_VLEN) f(Place{i, DL_VLEN});
+  if (i < end) f(Place{i, end - i});
+}
+
+template <class A>
+const A& attrs_of(const Call& c) {
+  return *static_cast<const A*>(c.attrs);
+}
+
+// param grad lr scale?
+void run_sgd(const Call& c, int, int64_t chunk, float*) {
+  const Common u(c, attrs_of<SgdAttrs>(c), 2, 3);
+  each_place(
+      c, chunk, [&](Place k) __attribute__((always_inline)) {
+        const vf p = k.get(c.in[0]), g = u.gradient(p, k.get(c.in[1]));
+        k.put(c.out[0], fma(splat(-u.lr), g, u.keep * p));
+      });
+}
+
+// param grad velocity lr scale?
+void run_momentum(const Call& c, int, int64_t chunk, float*) {
+  const auto& a = attrs_of<MomentumAttrs>(c);
+  const Common u(c, a, 3, 4);
+  const vf mu = splat(static_cast<float>(a.momentum)), fresh = splat(static_cast<float>(1 - a.dampening));
+  each_place(
+      c, chunk, [&](Place k) __attribute__((always_inline)) {
+        const vf p = k.get(c.in[0]), g = u.gradient(p, k.get(c.in[1]));
+        const vf v = fma(mu, k.get(c.in[2]), fresh * g);
+        k.put(c.out[1], v);
+        k.put(c.out[0], fma(splat(-u.lr), a.nesterov ? fma(mu, v, g) : v, u.keep * p));
+      });
+}
+
+// param grad sum lr scale?
+void run_adagrad(const Call& c, int, int64_t chunk, float*) {
+  const auto& a = attrs_of<AdagradAttrs>(c);
+  const Common u(c, a, 3, 4);
+  const float eps = static_cast<float>(a.epsilon);
+  each_place(
+      c, chunk, [&](Place k) __attribute__((always_inline)) {
+        const vf p = k.get(c.in[0]), g = u.gradient(p, k.get(c.in[1]));
+        const vf sum = fma(g, g, k.get(c.in[2]));
+        k.put(c.out[1], sum);
+        k.put(c.out[0], fma(splat(-u.lr), g / (vsqrt(sum) + eps), u.keep * p));
+      });
+}
+
+// param grad square lr scale? velocity? mean?
+void run_rmsprop(const Call& c, int, int64_t chunk, float*) {
+  const auto& a = attrs_of<RmspropAttrs>(c);
+  const Common u(c, a, 3, 4);
+  const bool with_velocity = c.n_out > 2, centered = c.n_out > 3;
+  const vf alpha = splat(static_cast<float>(a.alpha)), rest = splat(static_cast<float>(1 - a.alpha));
+  const float eps = static_cast<float>(a.epsilon), mu = static_cast<float>(a.momentum);
+  each_place(
+      c, chunk, [&](Place k) __attribute__((always_inline)) {
+        const vf p = k.get(c.in[0]), g = u.gradient(p, k.get(c.in[1]));
+        const vf square = fma(alpha, k.get(c.in[2]), rest * g * g);
+        k.put(c.out[1], square);
+        vf variance = square;
+        if (centered) {
+          const vf mean = fma(alpha, k.get(c.in[6]), rest * g);
+          k.put(c.out[3], mean);
+          variance = vmax(vf{}, square - mean * mean);
+        }
+        vf step = g / (vsqrt(variance) + eps);
+        if (with_velocity) {
+          step = fma(splat(mu), k.get(c.in[5]), step);
+          k.put(c.out[2], step);
+        }
+        k.put(c.out[0], fma(splat(-u.lr), step, u.keep * p));
+      });
+}
+
+double power(double x, int64_t n) {
+  double y = 1;
+  for (; n > 0; n >>= 1, x *= x)
+    if (n & 1) y *= x;
+  return y;
+}
+
+// param grad m v lr step scale?
+void run_adam(const Call& c, int, int64_t chunk, float*) {
+  const auto& a = attrs_of<AdamAttrs>(c);
+  const Common u(c, a, 4, 6);
+  const int64_t t = static_cast<const int64_t*>(c.in[5].data)[0];
+  const double rate = static_cast<double>(c.in[4].f()[0]) * a.lr_scale;
+  const vf step = splat(static_cast<float>(-rate / (1 - power(a.beta1, t))));
+  const float unbias = static_cast<float>(1 / (1 - power(a.beta2, t))), eps = static_cast<float>(a.epsilon);
+  const vf b1 = splat(static_cast<float>(a.beta1)), r1 = splat(static_cast<float>(1 - a.beta1));
+  const vf b2 = splat(static_cast<float>(a.beta2)), r2 = splat(static_cast<float>(1 - a.beta2));
+  each_place(
+      c, chunk, [&](Place k) __attribute__((always_inline)) {
+        const vf p = k.get(c.in[0]), g = u.gradient(p, k.get(c.in[1]));
+        const vf m = fma(b1, k.get(c.in[2]), r1 * g), v = fma(b2, k.get(c.in[3]), r2 * g * g);
+        k.put(c.out[1], m);
+        k.put(c.out[2], v);
+        k.put(c.out[0], fma(step, m / (vsqrt(v * unbias) + eps), u.keep * p));
+      });
+}
+
+// ---- Norm of all gradients together: pieces of kNormPiece elements, each summed to a double. ----
+
+constexpr int64_t kNormPiece = 32768;
+constexpr int64_t kStretch = 4096;
+
+int64_t pieces_of(const Arg& a) { return (a.size() + kNormPiece - 1) / kNormPiece; }
+
+int64_t all_pieces(const Call& c) {
+  int64_t n = 0;
+  for (int i = 0; i < c.n_in; ++i) n += pieces_of(c.in[i]);
+  return n;
+}
+
+void plan_norm(const Call& c, Work& w) {
+  w.phases = 2;
+  w.chunks[0] = all_pieces(c);
+  w.shared = 2 * all_pieces(c);
+}
+
+double sum_squares(const float* x, int64_t n) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kStretch) {
+    const int64_t end = i + kStretch < n ? i + kStretch : n;
+    vf s[2] = {};
+    int64_t j = i;
+    for (; j + 2 * DL_VLEN <= end; j += 2 * DL_VLEN) {
+      const vf a = load(x + j), b = load(x + j + DL_VLEN);
+      s[0] = fma(a, a, s[0]);
+      s[1] = fma(b, b, s[1]);
+    }
+    for (; j < end; ++j) total += static_cast<double>(x[j]) * x[j];
+    total += hsum(s[0] + s[1]);
+  }
+  return total;
+}
+
+void run_norm(const Call& c, int phase, int64_t chunk, float*) {
+  double* partial = reinterpret_cast<double*>(c.shared);
+  if (phase == 1) {
+    double sum = 0;
+    for (int64_t k = 0; k < all_pieces(c); ++k) sum += partial[k];
+    const double norm = __builtin_sqrt(sum),
+                 scale = attrs_of<GlobalNormScaleAttrs>(c).max_norm / (norm + 1e-6);
+    c.out[0].f()[0] = static_cast<float>(scale < 1 ? scale : 1);
+    c.out[1].f()[0] = static_cast<float>(norm);
+    return;
+  }
+  int i = 0;
+  int64_t piece = chunk;
+  for (; piece >= pieces_of(c.in[i]); ++i) piece -= pieces_of(c.in[i]);
+  const int64_t from = piece * kNormPiece, left = c.in[i].size() - from;
+  partial[chunk] = sum_squares(c.in[i].f() + from, left < kNormPiece ? left : kNormPiece);
+}
+
+}  // namespace
+
+extern const Kernel sgd{&plan, &run_sgd};
+extern const Kernel momentum{&plan, &run_momentum};
+extern const Kernel adagrad{&plan, &run_adagrad};
+extern const Kernel rmsprop{&plan, &run_rmsprop};
+extern const Kernel adam{&plan, &run_adam};
+extern const Kernel global_norm_scale{&plan_norm, &run_norm};
+
+}  // namespace dl::DL_ISA
