@@ -1,0 +1,43 @@
+#pragma once
+// Where a run stands, apart from its tensors: what a checkpoint keeps as "counters".
+#include <cmath>
+#include <limits>
+
+#include "base/fields.h"
+
+namespace dl {
+
+struct RunCounters {
+  int64_t step = 0;            // optimiser steps done
+  int64_t epoch = 0;           // epochs done
+  int64_t batch = 0;           // batches done of the current epoch
+  double loss_sum = 0;         // of the current epoch, times rows
+  int64_t loss_rows = 0;
+  std::optional<double> best;  // value of the watched metric at the best epoch
+  int64_t best_epoch = 0;
+  std::optional<double> stopping_best;
+  int64_t bad_epochs = 0;      // epochs since stopping_best improved
+  bool finished = false;
+  json metrics = json::object();       // of the last epoch
+  json best_metrics = json::object();  // of the best one
+  std::string data_hash;
+};
+constexpr auto fields(const RunCounters*) {
+  return std::tuple{
+      field("step", &RunCounters::step, ""),
+      field("epoch", &RunCounters::epoch, ""),
+      field("batch", &RunCounters::batch, ""),
+      field("loss_sum", &RunCounters::loss_sum, ""),
+      field("loss_rows", &RunCounters::loss_rows, ""),
+      field("best", &RunCounters::best, ""),
+      field("best_epoch", &RunCounters::best_epoch, ""),
+      field("stopping_best", &RunCounters::stopping_best, ""),
+      field("bad_epochs", &RunCounters::bad_epochs, ""),
+      field("finished", &RunCounters::finished, ""),
+      field("metrics", &RunCounters::metrics, ""),
+      field("best_metrics", &RunCounters::best_metrics, ""),
+      field("data_hash", &RunCounters::data_hash, ""),
+  };
+}
+
+}  // namespace dl

@@ -1,0 +1,65 @@
+#include "train/step_graph.h"
+
+#include "nn/optimizer.h"
+#include "passes/autodiff.h"
+
+namespace dl {
+namespace {
+
+std::vector<TargetInfo> target_infos(const Schema& schema, const ClassCounts& counts) {
+  std::vector<TargetInfo> out;
+  for (const Target& t : schema.targets) {
+    TargetInfo info{.name = t.name, .type = t.type, .classes = t.kind == TargetKind::class_index ? static_cast<int64_t>(t.classes.size()) : 0};
+    if (const auto it = counts.find(t.name); it != counts.end()) info.counts = it->second;
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+StepGraph with_losses(Model model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts) {
+  StepGraph s{std::move(model), {}};
+  s.heads = find_heads(s.model.graph, s.model.batch, schema);
+  add_losses(s.model, train.loss, target_infos(schema, counts), "/train/loss");
+  return s;
+}
+
+}  // namespace
+
+StepGraph build_evaluation(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch) {
+  return with_losses(build_model(model, build_options(schema, batch, false)), train, schema, counts);
+}
+
+StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch) {
+  StepGraph s = with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts);
+  const std::vector<ValueId> wanted = trainable(s.model);
+  const std::vector<ValueId> gradients = autodiff(s.model.graph, s.model.graph.output("loss"), wanted);
+  add_optimizer(s.model, train.optimizer, gradients);
+  return s;
+}
+
+Schema schema_from_model(const json& model) {
+  const Model m = build_model(model, {.batch = 1, .training = false});
+  Schema schema;
+  const auto sample = [](const TensorType& batch) {
+    const std::span<const int64_t> dims(batch.shape.begin(), batch.shape.end());
+    return TensorType{batch.dtype, Shape(dims.subspan(1))};
+  };
+  for (const Value& v : m.graph.values)
+    if (v.kind == ValueKind::input && v.type.shape.rank() > 0) {
+      const TensorType type = sample(v.type);
+      schema.inputs.push_back({v.name, type.shape.rank() == 3 ? Role::image : Role::features, type, {}});
+    }
+  for (const GraphOutput& o : m.graph.outputs) {
+    const TensorType type = sample(m.graph.type(o.value));
+    Target t{o.name, TargetKind::regression, type, {}};
+    if (type.shape.rank() == 1 && type.shape[0] > 1) {
+      t.kind = TargetKind::class_index;
+      t.type = {DType::i32, {}};
+      for (int64_t c = 0; c < type.shape[0]; ++c) t.classes.push_back(std::to_string(c));
+    }
+    schema.targets.push_back(std::move(t));
+  }
+  return schema;
+}
+
+}  // namespace dl

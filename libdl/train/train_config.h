@@ -1,0 +1,69 @@
+#pragma once
+// Config section "train".
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fields.h"
+#include "nn/loss.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+
+namespace dl {
+
+struct EarlyStopping {
+  std::string metric = "valid.loss";
+  int64_t patience = 5;
+  double min_delta = 0;
+};
+constexpr auto fields(const EarlyStopping*) {
+  return std::tuple{
+      field("metric", &EarlyStopping::metric, "What must improve, for example valid.accuracy or train.loss."),
+      field("patience", &EarlyStopping::patience, "Epochs without improvement after which training stops.").at_least(1),
+      field("min_delta", &EarlyStopping::min_delta, "Least change that counts as an improvement.").at_least(0),
+  };
+}
+
+struct SaveConfig {
+  std::string every = "1 epoch";
+  std::string best;
+};
+constexpr auto fields(const SaveConfig*) {
+  return std::tuple{
+      field("every", &SaveConfig::every, "How often a checkpoint is written: \"1 epoch\", \"500 steps\", \"10m\" or \"never\"."),
+      field("best", &SaveConfig::best, "Metric whose best epoch gives the model that is written; empty: the last epoch."),
+  };
+}
+
+struct TrainConfig {
+  int64_t epochs = 10;
+  int64_t batch_size = 128;
+  Losses loss;
+  Optimizer optimizer;
+  Schedule schedule;
+  std::vector<std::string> metrics;
+  std::optional<EarlyStopping> early_stopping;
+  SaveConfig save;
+  bool shuffle = true;
+  bool drop_last = false;
+  std::string split = "train";
+  std::string valid_split = "valid";
+};
+constexpr auto fields(const TrainConfig*) {
+  return std::tuple{
+      field("epochs", &TrainConfig::epochs, "Epochs in total; a resumed run counts those it has done.").at_least(0),
+      field("batch_size", &TrainConfig::batch_size, "Samples in one step.").at_least(1),
+      field("loss", &TrainConfig::loss, "The loss, or a map from output to loss; else cross entropy for classes and mean squared error for numbers."),
+      field("optimizer", &TrainConfig::optimizer, "How parameters follow their gradients."),
+      field("schedule", &TrainConfig::schedule, "Learning rate over time."),
+      field("metrics", &TrainConfig::metrics, "Metrics of the validation part besides the loss."),
+      field("early_stopping", &TrainConfig::early_stopping, "Ends the run when a metric no longer improves."),
+      field("save", &TrainConfig::save, "Checkpoints, and which epoch becomes the model."),
+      field("shuffle", &TrainConfig::shuffle, "Draw a new order of the samples for each epoch."),
+      field("drop_last", &TrainConfig::drop_last, "Leave out the last batch of an epoch when it is short."),
+      field("split", &TrainConfig::split, "Part of the data set to learn from."),
+      field("valid_split", &TrainConfig::valid_split, "Part of the data set to validate on after each epoch; ignored when it is absent."),
+  };
+}
+
+}  // namespace dl

@@ -1,0 +1,494 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "base/str.h"
+#include "train/executor_cache.h"
+#include "train/resume.h"
+#include "train/run_counters.h"
+
+namespace dl {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+struct PoolOwner {
+  explicit PoolOwner(int threads) : pool(pool_create(threads)) {}
+  ~PoolOwner() { pool_destroy(pool); }
+  PoolOwner(const PoolOwner&) = delete;
+  PoolOwner& operator=(const PoolOwner&) = delete;
+  Pool* pool;
+};
+
+TrainConfig parse_train(const json& config) {
+  TrainConfig t;
+  parse_fields(t, config.value("train", json::object()), "/train");
+  check_schedule(t.schedule, "/train/schedule");
+  return t;
+}
+
+const json& model_section(const json& config) {
+  const auto it = config.find("model");
+  if (it == config.end())
+    throw Error(Exit::config, "", "there is no section \"model\", expected a network to train", "dl-train --init prints a first config");
+  return *it;
+}
+
+// By name of a dotted path in {"train": {...}, "valid": {...}}; NaN when it is absent.
+double metric_at(const json& metrics, const std::string& path) {
+  const size_t dot = path.find('.');
+  const auto part = metrics.find(path.substr(0, dot));
+  if (dot == std::string::npos || part == metrics.end()) return NAN;
+  const auto value = part->find(path.substr(dot + 1));
+  return value == part->end() || !value->is_number() ? NAN : value->get<double>();
+}
+
+bool improves(const std::string& metric, double now, const std::optional<double>& best, double min_delta) {
+  if (std::isnan(now)) return false;
+  if (!best) return true;
+  return higher_is_better(metric) ? now > *best + min_delta : now < *best - min_delta;
+}
+
+}  // namespace
+
+struct Trainer::Impl {
+  Impl(TrainRequest r, TrainHooks h)
+      : request(std::move(r)),
+        hooks(std::move(h)),
+        config(parse_train(request.config)),
+        section(model_section(request.config)),
+        interval(parse_interval(config.save.every, "/train/save/every")),
+        data(request.data, {.tmp = request.tmp}),
+        valid_file(request.valid.empty() ? nullptr : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
+        loader(data, {.split = config.split,
+                      .batch_size = config.batch_size,
+                      .seed = request.seed,
+                      .shuffle = config.shuffle,
+                      .drop_last = config.drop_last,
+                      .augment = parse_augment(request.config.value("augment", json::array()), "/augment")}),
+        counts(count_classes()),
+        step_graph(build_training_step(section, config, data.schema(), counts, full_batch())),
+        model(step_graph.model),
+        heads(step_graph.heads),
+        pool(request.threads) {
+    options.threads = request.threads;
+    options.passes = request.passes;
+    plan = make_plan(model.graph, options);
+    metric_pointers();
+  }
+
+  int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
+  // Balanced class weights need to know how often each class occurs: read from the labels, when asked for.
+  ClassCounts count_classes() const {
+    ClassCounts out;
+    if (FieldType<Losses>::dump(config.loss).dump().find("\"balanced\"") == std::string::npos) return out;
+    const Schema& schema = data.schema();
+    std::vector<int32_t> labels(4096);
+    for (size_t i = 0; i < schema.targets.size(); ++i) {
+      const Target& t = schema.targets[i];
+      if (t.kind != TargetKind::class_index || t.type.dtype != DType::i32 || t.type.shape.rank()) continue;
+      std::vector<int64_t>& n = out[t.name];
+      n.resize(t.classes.size());
+      std::vector<void*> columns(schema.columns(), nullptr);
+      columns[schema.inputs.size() + i] = labels.data();
+      const int64_t rows = data.rows(config.split), step = static_cast<int64_t>(labels.size());
+      for (int64_t row = 0; row < rows; row += step) {
+        const int64_t count = std::min(step, rows - row);
+        data.read(config.split, row, count, columns);
+        for (int64_t k = 0; k < count; ++k) ++n[static_cast<size_t>(labels[static_cast<size_t>(k)])];
+      }
+    }
+    return out;
+  }
+
+  int64_t total_steps() const { return config.epochs * loader.batches(); }
+  const Dataset& valid_data() const { return valid_file ? *valid_file : data; }
+  std::string valid_split() const {
+    if (valid_file) {
+      for (const std::string& name : {config.valid_split, std::string("test"), std::string("train")})
+        if (valid_file->has(name)) return name;
+      return valid_file->splits().empty() ? "" : valid_file->splits().front();
+    }
+    return data.has(config.valid_split) && data.rows(config.valid_split) > 0 ? config.valid_split : "";
+  }
+
+  // Metric names in the config must be those that will be there.
+  void metric_pointers() const {
+    const auto check = [&](const std::string& name, const char* pointer) {
+      if (name.empty()) return;
+      const bool train = name == "train.loss";
+      if (!train && !name.starts_with("valid."))
+        throw Error(Exit::config, pointer, str("'", name, "' is no metric of a run, expected train.loss or valid.<metric>"));
+      if (!train && valid_split().empty())
+        throw Error(Exit::config, pointer, str("'", name, "' needs validation data, but the data set has no split '", config.valid_split, "'"),
+                    "give --valid FILE, or split some off with dl-prep");
+    };
+    check(config.save.best, "/train/save/best");
+    if (config.early_stopping) check(config.early_stopping->metric, "/train/early_stopping/metric");
+    Metrics({.form = heads.front().form, .columns = heads.front().columns, .class_names = heads.front().classes, .wanted = wanted()}, "/train/metrics");
+  }
+
+  std::vector<std::string> wanted() const {
+    std::vector<std::string> out{"loss"};
+    out.insert(out.end(), config.metrics.begin(), config.metrics.end());
+    const auto add = [&](const std::string& name) {
+      if (!name.starts_with("valid.")) return;
+      const std::string metric = name.substr(6);
+      if (std::find(out.begin(), out.end(), metric) == out.end()) out.push_back(metric);
+    };
+    add(config.save.best);
+    if (config.early_stopping) add(config.early_stopping->metric);
+    if (out.size() == 1) out.push_back(heads.front().form == OutputForm::values ? "rmse" : "accuracy");
+    return out;
+  }
+
+  void event(const std::string& name, const json& fields) const { if (hooks.event) hooks.event(name, fields); }
+  void note(const std::string& line) const { if (hooks.note) hooks.note(line); }
+
+  // ---- where the run starts ---------------------------------------------------------------------------------------
+
+  void start() {
+    counters.data_hash = data.artifact().content_hash();
+    store = initial_values(model, request.seed);
+    if (request.resume != "none" && restore()) return;
+    if (!request.init_from.empty()) take_parameters(ModelFile::load(request.init_from, request.tmp));
+  }
+
+  bool restore() {
+    const std::string folder = request.resume == "auto" ? request.state_dir : request.resume;
+    if (folder.empty()) return false;
+    const auto loaded = StateStore(folder).load();
+    if (!loaded) {
+      if (request.resume == "auto") return false;
+      throw Error(Exit::data, str(folder, ": holds no checkpoint, expected one to resume from"));
+    }
+    if (!loaded->note.empty()) warn(loaded->note);
+    for (const std::string& line : check_resume(loaded->state.model.config, request.config)) warn("resumed with a change: " + line);
+    RunCounters saved;
+    try {
+      parse_fields(saved, loaded->state.counters, "");
+    } catch (const Error& e) {
+      throw Error(Exit::data, str(loaded->path, ": its counters do not read: ", e.what()));
+    }
+    if (saved.data_hash != counters.data_hash)
+      throw Error(Exit::config, "", str("cannot resume: ", data.name(), " is not the data set that the checkpoint was made with"),
+                  "start anew with --resume none, or take the weights with --init-from");
+    adopt(loaded->state.model.parameters, loaded->path);
+    adopt(loaded->state.state, loaded->path);
+    best = loaded->state.best;
+    counters = saved;
+    if (counters.finished && counters.epoch < config.epochs && !stopped_early()) counters.finished = false;
+    if (counters.batch >= loader.batches()) counters.batch = 0;
+    event("resume", {{"from", loaded->path}, {"step", counters.step}, {"epoch", counters.epoch}, {"batch", counters.batch}});
+    note(str("resumed at step ", counters.step, ", epoch ", counters.epoch + 1, " from ", loaded->path));
+    return true;
+  }
+
+  void adopt(const TensorMap& tensors, const std::string& path) {
+    for (const auto& [name, tensor] : tensors) {
+      const auto it = store.find(name);
+      if (it == store.end() || it->second.type() != tensor.type())
+        throw Error(Exit::data, str(path, ": '", name, "' does not belong to this network"));
+      it->second = tensor.clone();
+    }
+  }
+
+  void take_parameters(const ModelFile& from) {
+    std::vector<std::string> missing, unexpected, other;
+    std::vector<std::string> names;
+    for (const Parameter& p : model.parameters) names.push_back(p.name);
+    for (const StateLeaf& s : model.states)
+      if (!s.optimizer) names.push_back(s.name);
+    for (const std::string& name : names) {
+      const auto it = from.parameters.find(name);
+      Tensor& mine = store.at(name);
+      if (it == from.parameters.end()) missing.push_back(name);
+      else if (it->second.type() != mine.type()) other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
+      else mine = it->second.clone();
+    }
+    for (const auto& [name, tensor] : from.parameters)
+      if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
+    parents.push_back({"model", from.content_hash});
+    if (missing.empty() && unexpected.empty() && other.empty()) return;
+    const std::string table = str("missing: ", missing.empty() ? "none" : join(missing, ", "), "; of another shape: ",
+                                  other.empty() ? "none" : join(other, ", "), "; not used: ", unexpected.empty() ? "none" : join(unexpected, ", "));
+    if (!request.partial)
+      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", table), "--partial takes what fits");
+    warn(str("took ", names.size() - missing.size() - other.size(), " of ", names.size(), " tensors from ", request.init_from, ". ", table));
+  }
+
+  void warn(const std::string& text) const {
+    event("warning", {{"message", text}});
+    note("warning: " + text);
+  }
+
+  // ---- one step ---------------------------------------------------------------------------------------------------
+
+  void feed(Executor& ex, const Batch& batch) const {
+    for (size_t i = 0; i < data.schema().columns(); ++i)
+      if (ex.has_input(data.schema().column_name(i))) ex.feed(data.schema().column_name(i), batch.columns[i]);
+  }
+
+  double learning_rate(int64_t step) const {
+    return rate(config.schedule, base_lr(config.optimizer), step, loader.batches(), static_cast<double>(config.epochs));
+  }
+
+  float train_step(ExecutorCache& executors, const Batch& batch) {
+    Executor& ex = executors.at(batch.rows);
+    feed(ex, batch);
+    ex.feed_scalar("learning_rate", learning_rate(counters.step));
+    ex.feed_scalar("step", static_cast<double>(counters.step + 1));
+    const size_t forward = ex.end_of("loss");
+    ex.run(0, forward);
+    const float loss = ex.scalar("loss");
+    if (!std::isfinite(loss)) diverged(ex, forward, loss);
+    ex.run(forward, ex.graph().nodes.size());
+    ++counters.step;
+    ++counters.batch;
+    counters.loss_sum += static_cast<double>(loss) * static_cast<double>(batch.rows);
+    counters.loss_rows += batch.rows;
+    return loss;
+  }
+
+  [[noreturn]] void diverged(Executor& ex, size_t forward, float loss) {
+    const Executor::Culprit c = ex.find_non_finite(forward);
+    const std::string where = c.what.empty() ? "the loss" : c.what;
+    event("diverged", {{"step", counters.step + 1}, {"epoch", counters.epoch + 1}, {"where", where}});
+    throw Error(Exit::numeric, c.origin,
+                str("step ", counters.step + 1, " (epoch ", counters.epoch + 1, "): the loss is ", number(loss), ": ", where, " is not finite"),
+                request.state_dir.empty() ? "lower the learning rate, or clip gradients (train.optimizer.clip_norm)"
+                                          : str("the last good state is kept in ", request.state_dir, "; lower the learning rate, or clip gradients (train.optimizer.clip_norm)"));
+  }
+
+  // ---- the end of an epoch ----------------------------------------------------------------------------------------
+
+  json validate(ExecutorCache& executors) {
+    const std::string split = valid_split();
+    if (split.empty()) return {};
+    const Head& head = heads.front();
+    Metrics metrics({.form = head.form, .columns = head.columns, .class_names = head.classes, .wanted = wanted()});
+    Loader batches(valid_data(), {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
+    size_t target = 0;
+    while (data.schema().column_name(target) != head.target) ++target;
+    for (int64_t i = 0; i < batches.batches(); ++i) {
+      const Batch& batch = batches.next();
+      Executor& ex = executors.at(batch.rows);
+      feed(ex, batch);
+      ex.run();
+      metrics.add(output_tensor(ex, head.output), batch.columns[target]);
+      metrics.add_loss(ex.scalar("loss"), batch.rows);
+    }
+    json values = json::object();
+    for (const Metric& m : metrics.values()) values[m.name] = std::isfinite(m.value) ? json(m.value) : json();
+    return values;
+  }
+
+  void end_epoch(ExecutorCache& executors) {
+    json metrics{{"train", {{"loss", counters.loss_sum / static_cast<double>(counters.loss_rows)}}}};
+    ++counters.epoch;
+    counters.batch = 0;
+    counters.loss_sum = 0;
+    counters.loss_rows = 0;
+    if (json valid = validate(executors); !valid.is_null()) {
+      metrics["valid"] = valid;
+      event("eval", {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
+    }
+    counters.metrics = metrics;
+    if (!config.save.best.empty()) {
+      const double now = metric_at(metrics, config.save.best);
+      if (improves(config.save.best, now, counters.best, 0)) {
+        counters.best = now;
+        counters.best_epoch = counters.epoch;
+        counters.best_metrics = metrics;
+        best = model_tensors();
+      }
+    }
+    if (config.early_stopping) {
+      const EarlyStopping& s = *config.early_stopping;
+      const double now = metric_at(metrics, s.metric);
+      if (improves(s.metric, now, counters.stopping_best, s.min_delta)) {
+        counters.stopping_best = now;
+        counters.bad_epochs = 0;
+      } else ++counters.bad_epochs;
+    }
+    event("epoch", {{"epoch", counters.epoch}, {"step", counters.step}, {"learning_rate", learning_rate(counters.step - 1)},
+                    {"metrics", metrics}, {"wait_seconds", loader.wait_seconds()}});
+    note(describe_epoch(metrics));
+  }
+
+  std::string describe_epoch(const json& metrics) const {
+    std::string line = str("epoch ", counters.epoch, '/', config.epochs);
+    for (const auto& part : metrics.items())
+      for (const auto& m : part.value().items())
+        if (m.value().is_number()) {
+          char text[32];
+          std::snprintf(text, sizeof text, "%.4f", m.value().get<double>());
+          line += str("  ", part.key(), '.', m.key(), ' ', text);
+        }
+    return line;
+  }
+
+  bool stopped_early() const { return config.early_stopping && counters.bad_epochs >= config.early_stopping->patience; }
+
+  // ---- what is written --------------------------------------------------------------------------------------------
+
+  TensorMap model_tensors() const {
+    TensorMap out;
+    for (const Parameter& p : model.parameters) out[p.name] = store.at(p.name).clone();
+    for (const StateLeaf& s : model.states)
+      if (!s.optimizer) out[s.name] = store.at(s.name).clone();
+    return out;
+  }
+
+  ModelFile model_file(TensorMap tensors) const {
+    ModelFile file;
+    file.config = request.config;
+    file.data_schema = data.schema_json();
+    file.parameters = std::move(tensors);
+    file.parents = {{"dataset", counters.data_hash}};
+    file.parents.insert(file.parents.end(), parents.begin(), parents.end());
+    file.recipe_hash = request.recipe_hash;
+    return file;
+  }
+
+  void checkpoint() {
+    if (request.state_dir.empty()) return;
+    StateFile state;
+    state.model = model_file(model_tensors());
+    for (const StateLeaf& s : model.states)
+      if (s.optimizer) state.state[s.name] = store.at(s.name);
+    state.best = best;
+    state.counters = dump_fields(counters);
+    StateStore(request.state_dir).save(state);
+    last_save = Clock::now();
+    saved_step = counters.step;
+    saved_epoch = counters.epoch;
+    event("checkpoint", {{"step", counters.step}, {"epoch", counters.epoch}, {"folder", request.state_dir}});
+  }
+
+  bool checkpoint_due(bool epoch_ended) const {
+    switch (interval.unit) {
+      case Interval::Unit::steps: return static_cast<double>(counters.step - saved_step) >= interval.amount;
+      case Interval::Unit::epochs: return epoch_ended && static_cast<double>(counters.epoch - saved_epoch) >= interval.amount;
+      case Interval::Unit::seconds: return seconds_since(last_save) >= interval.amount;
+      case Interval::Unit::never: return false;
+    }
+    return false;
+  }
+
+  // ---- the loop ---------------------------------------------------------------------------------------------------
+
+  TrainResult run() {
+    start();
+    TrainResult result;
+    if (counters.finished) {
+      result.already_complete = true;
+      return finish(result);
+    }
+    ExecutorCache train([this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; }, options, pool.pool, store, request.seed);
+    train.put(full_batch(), plan);
+    ExecutorCache evaluate([this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; }, options, pool.pool, store, request.seed);
+    loader.set_position(counters.epoch, counters.batch);
+    event("run_start", {{"step", counters.step}, {"epoch", counters.epoch}, {"steps", total_steps()}, {"epochs", config.epochs},
+                        {"samples", loader.samples()}, {"batch_size", config.batch_size}, {"parameters", parameter_count()},
+                        {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"}, {"seed", request.seed}});
+    const auto began = Clock::now();
+    last_save = began;
+    saved_step = counters.step;
+    saved_epoch = counters.epoch;
+    int64_t samples = 0;
+    while (counters.epoch < config.epochs && !stopped_early()) {
+      const Batch& batch = loader.next();
+      const float loss = train_step(train, batch);
+      samples += batch.rows;
+      report_step(loss);
+      const bool epoch_ended = counters.batch == loader.batches();
+      if (epoch_ended) end_epoch(evaluate);
+      const bool last = counters.epoch == config.epochs || stopped_early();
+      const int stop = hooks.stop ? hooks.stop() : 0;
+      const bool late = hooks.out_of_time && hooks.out_of_time();
+      if (!last && (stop || late || checkpoint_due(epoch_ended) || (hooks.checkpoint_now && hooks.checkpoint_now()))) checkpoint();
+      if (stop && !last) {
+        result.code = stop;
+        return result;
+      }
+      if (late && !last) {
+        note("the time is up: writing the model as it stands");
+        break;
+      }
+    }
+    if (stopped_early()) note(str("stopped after epoch ", counters.epoch, ": ", config.early_stopping->metric, " has not improved for ", counters.bad_epochs, " epochs"));
+    result.seconds = seconds_since(began);
+    result.samples_per_second = result.seconds > 0 ? static_cast<double>(samples) / result.seconds : 0;
+    counters.finished = counters.epoch >= config.epochs || stopped_early();
+    checkpoint();
+    return finish(result);
+  }
+
+  TrainResult finish(TrainResult& result) {
+    const bool from_best = !config.save.best.empty() && !best.empty();
+    result.finished = true;
+    result.model = model_file(from_best ? best : model_tensors());
+    result.metrics = from_best ? counters.best_metrics : counters.metrics;
+    result.steps = counters.step;
+    result.epochs = counters.epoch;
+    result.wait_seconds = loader.wait_seconds();
+    event("run_end", {{"step", counters.step}, {"epoch", counters.epoch}, {"metrics", result.metrics}, {"seconds", result.seconds},
+                      {"samples_per_second", result.samples_per_second}, {"wait_seconds", result.wait_seconds}});
+    return std::move(result);
+  }
+
+  void report_step(float loss) {
+    if (hooks.event) event("step", {{"step", counters.step}, {"epoch", counters.epoch + 1}, {"loss", loss}, {"learning_rate", learning_rate(counters.step - 1)}});
+    if (!hooks.progress) return;
+    char text[48];
+    std::snprintf(text, sizeof text, "epoch %lld  loss %.4f", static_cast<long long>(counters.epoch + 1), static_cast<double>(loss));
+    hooks.progress(counters.step, total_steps(), text);
+  }
+
+  int64_t parameter_count() const {
+    int64_t n = 0;
+    for (const Parameter& p : model.parameters) n += model.graph.type(p.value).elements();
+    return n;
+  }
+
+  TrainRequest request;
+  TrainHooks hooks;
+  TrainConfig config;
+  const json& section;
+  Interval interval;
+  Dataset data;
+  std::unique_ptr<Dataset> valid_file;
+  Loader loader;
+  ClassCounts counts;
+  StepGraph step_graph;
+  Model& model;
+  std::vector<Head> heads;
+  PoolOwner pool;
+  PlanOptions options;
+  Plan plan;
+  TensorMap store, best;
+  RunCounters counters;
+  std::vector<Parent> parents;
+  Clock::time_point last_save;
+  int64_t saved_step = 0, saved_epoch = 0;
+};
+
+Trainer::Trainer(TrainRequest request, TrainHooks hooks) : impl_(std::make_unique<Impl>(std::move(request), std::move(hooks))) {}
+Trainer::~Trainer() = default;
+const Model& Trainer::model() const { return impl_->model; }
+const Plan& Trainer::plan() const { return impl_->plan; }
+const Schema& Trainer::schema() const { return impl_->data.schema(); }
+int64_t Trainer::steps_per_epoch() const { return impl_->loader.batches(); }
+int64_t Trainer::checkpoint_bytes() const {
+  const Plan::Bytes b = impl_->plan.bytes();
+  return b.parameters * (impl_->config.save.best.empty() ? 1 : 2) + b.state;
+}
+TrainResult Trainer::run() { return impl_->run(); }
+
+}  // namespace dl

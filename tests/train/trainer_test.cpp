@@ -1,0 +1,200 @@
+#include "train/trainer.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "base/random.h"
+
+using namespace dl;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  Folder() : path(fs::temp_directory_path() / ("dl_trainer_test_" + std::to_string(::getpid()))) {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string at(const std::string& name) const { return (path / name).string(); }
+  fs::path path;
+};
+
+// Two classes, split by a circle: 4 features, only two matter.
+std::string make_data(const Folder& folder, const std::string& name = "data.h5", uint64_t seed = 3) {
+  Schema schema;
+  schema.inputs.push_back({"x", Role::features, {DType::f32, {4}}, {}});
+  schema.targets.push_back({"y", TargetKind::class_index, {DType::i32, {}}, {"in", "out"}});
+  const std::vector<std::string> splits{"train", "valid"};
+  DatasetWriter w(folder.at(name), schema, splits);
+  Random r(seed, stream_id("test data"));
+  for (const auto& [split, rows] : {std::pair<std::string, int>{"train", 205}, {"valid", 50}})
+    for (int i = 0; i < rows; ++i) {
+      float x[4];
+      for (float& v : x) v = static_cast<float>(r.normal());
+      const int32_t y = x[0] * x[0] + x[1] * x[1] > 1.4f;
+      const void* columns[] = {x, &y};
+      w.append(split, columns, {}, 1);
+    }
+  w.finish();
+  return folder.at(name);
+}
+
+json config(int epochs = 3) {
+  json j = json::parse(R"({
+    "model": {"layers": [{"type": "dense", "units": 16}, "tanh", {"type": "dense", "units": "$classes"}]},
+    "train": {"batch_size": 16, "loss": "cross_entropy", "optimizer": {"type": "adam", "lr": 0.02}, "metrics": ["accuracy"],
+              "save": {"every": "5 steps"}}})");
+  j["train"]["epochs"] = epochs;
+  return j;
+}
+
+TrainRequest request(const Folder& folder, const json& config, const std::string& data) {
+  TrainRequest r;
+  r.config = config;
+  r.data = data;
+  r.state_dir = folder.at("state");
+  return r;
+}
+
+bool same_bytes(const TensorMap& a, const TensorMap& b) {
+  if (a.size() != b.size()) return false;
+  for (const auto& [name, t] : a) {
+    const auto it = b.find(name);
+    if (it == b.end() || it->second.type() != t.type() || std::memcmp(t.raw(), it->second.raw(), size_t(t.bytes()))) return false;
+  }
+  return true;
+}
+
+TrainResult run(TrainRequest r, TrainHooks hooks = {}) { return Trainer(std::move(r), std::move(hooks)).run(); }
+
+}  // namespace
+
+TEST_CASE("training learns, and more threads change no byte of it") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest one = request(folder, config(60), data);
+  one.state_dir.clear();
+  TrainRequest many = one;
+  many.threads = 8;
+  const TrainResult a = run(one), b = run(many);
+  CHECK(a.finished);
+  CHECK(a.steps == 60 * 13);
+  CHECK(a.metrics["valid"]["accuracy"].get<double>() > 0.8);
+  CHECK(same_bytes(a.model.parameters, b.model.parameters));
+}
+
+TEST_CASE("a run stopped after any step and resumed ends in the same bytes") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest whole = request(folder, config(), data);
+  whole.state_dir = folder.at("whole");
+  const TrainResult want = run(whole);
+  for (int64_t stop_at : {1, 12, 13, 14, 26, 38}) {
+    CAPTURE(stop_at);
+    fs::remove_all(folder.at("state"));
+    TrainRequest r = request(folder, config(), data);
+    r.resume = "auto";
+    int64_t steps = 0;
+    TrainHooks hooks;
+    hooks.stop = [&] { return ++steps >= stop_at ? 143 : 0; };
+    const TrainResult first = run(r, hooks);
+    CHECK(first.code == 143);
+    CHECK_FALSE(first.finished);
+    r.threads = 2;
+    const TrainResult second = run(r);
+    CHECK(second.finished);
+    CHECK(second.steps == want.steps);
+    CHECK(same_bytes(second.model.parameters, want.model.parameters));
+    CHECK(second.metrics == want.metrics);
+  }
+}
+
+TEST_CASE("resuming a finished run does nothing, and more epochs go on from its end") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest r = request(folder, config(2), data);
+  r.resume = "auto";
+  const TrainResult first = run(r);
+  const TrainResult again = run(r);
+  CHECK(again.already_complete);
+  CHECK(same_bytes(again.model.parameters, first.model.parameters));
+  r.config = config(4);
+  const TrainResult more = run(r);
+  CHECK(more.steps == 4 * 13);
+  CHECK_FALSE(more.already_complete);
+}
+
+TEST_CASE("a checkpoint of other data or another network is refused") {
+  const Folder folder;
+  const std::string data = make_data(folder), other = make_data(folder, "other.h5", 4);
+  TrainRequest r = request(folder, config(1), data);
+  run(r);
+  r.resume = "auto";
+  TrainRequest changed = r;
+  changed.data = other;
+  CHECK_THROWS_AS(run(changed), Error);
+  changed = r;
+  changed.config["model"]["layers"][0]["units"] = 17;
+  CHECK_THROWS_AS(run(changed), Error);
+}
+
+TEST_CASE("divergence stops with the step and the layer, and exit code numeric") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest r = request(folder, config(), data);
+  r.config["model"]["layers"][1] = "relu";
+  r.config["train"]["optimizer"] = {{"type", "sgd"}, {"lr", 1e38}};
+  try {
+    run(r);
+    FAIL("did not diverge");
+  } catch (const Error& e) {
+    CHECK(e.code == Exit::numeric);
+    CHECK(std::string(e.what()).starts_with("step "));
+    CHECK(e.hint.find("learning rate") != std::string::npos);
+  }
+}
+
+TEST_CASE("early stopping ends the run and the best epoch is what is written") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest r = request(folder, config(200), data);
+  r.config["train"]["early_stopping"] = {{"metric", "valid.loss"}, {"patience", 3}};
+  r.config["train"]["save"] = {{"best", "valid.loss"}};
+  double least = INFINITY;
+  TrainHooks hooks;
+  hooks.event = [&](const std::string& name, const json& fields) {
+    if (name == "eval") least = std::min(least, fields["metrics"]["loss"].get<double>());
+  };
+  const TrainResult result = run(r, hooks);
+  CHECK(result.epochs < 200);
+  CHECK(result.metrics["valid"]["loss"].get<double>() == least);
+}
+
+TEST_CASE("init_from takes all parameters or says which do not fit") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest r = request(folder, config(1), data);
+  TrainResult first = run(r);
+  first.model.save(folder.at("model.h5"));
+  r.init_from = folder.at("model.h5");
+  r.config["train"]["epochs"] = 0;
+  r.state_dir.clear();
+  CHECK(same_bytes(run(r).model.parameters, first.model.parameters));
+  r.config["model"]["layers"][0]["units"] = 20;
+  CHECK_THROWS_AS(run(r), Error);
+  r.partial = true;
+  CHECK_NOTHROW(run(r));
+}
+
+TEST_CASE("a metric that needs a split which is not there is refused before the first step") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest r = request(folder, config(1), data);
+  r.config["train"]["valid_split"] = "absent";
+  r.config["train"]["save"] = {{"best", "valid.accuracy"}};
+  CHECK_THROWS_AS(Trainer(r, {}), Error);
+}
