@@ -1,6 +1,8 @@
 // conv2d and its gradients.
 #include "kernels/conv2d.h"
 
+#include <algorithm>
+
 #include "ops/dims_field.h"
 #include "ops/gradient.h"
 #include "ops/registry.h"

@@ -1,20 +1,15 @@
 // reshape where it was not planned as a view: a copy.
 #include "kernels/cpu/copy.h"
-#include "kernels/kernel.h"
 
 namespace dl::DL_ISA {
 namespace {
 
-constexpr int64_t kChunk = 1 << 17;  // bytes
-
-void plan_reshape(const Call& c, Work& w) {
-  w.chunks[0] = (c.out[0].size() * elem_size(c.out[0].type) + kChunk - 1) / kChunk;
-}
+void plan_reshape(const Call& c, Work& w) { w.chunks[0] = copy_chunks(c.out[0]); }
 
 void run_reshape(const Call& c, int, int64_t chunk, float*) {
-  const int64_t n = c.out[0].size() * elem_size(c.out[0].type), at = chunk * kChunk;
+  const int64_t at = chunk * kCopyChunk, left = size_in_bytes(c.out[0]) - at;
   if (c.in[0].data == c.out[0].data) return;
-  copy_bytes(bytes(c.out[0]) + at, bytes(c.in[0]) + at, n - at < kChunk ? n - at : kChunk);
+  copy_bytes(bytes(c.out[0]) + at, bytes(c.in[0]) + at, left < kCopyChunk ? left : kCopyChunk);
 }
 
 }  // namespace
