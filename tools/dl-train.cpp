@@ -18,18 +18,29 @@ std::string state_folder(const cli::Invocation& in, const std::string& output) {
 
 TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   TrainRequest r;
-  r.config = in.config.root();
+  for (const char* section : {"model", "train", "augment"})
+    if (in.config.root().contains(section)) r.config[section] = in.config.section(section);
   r.data = in.input("--data");
   if (in.has("--valid")) r.valid = in.input("--valid");
   r.state_dir = state_folder(in, output);
   r.resume = in.text("--resume");
   if (in.has("--init-from")) r.init_from = in.input("--init-from");
   r.partial = in.on("--partial");
+  r.recipe = [&in, config = r.config](const json& inputs) { return in.recipe_hash({{"config", config}, {"inputs", inputs}}); };
   r.seed = in.seed;
   r.threads = in.threads;
   r.tmp = in.tmp;
   for (const std::string& name : in.all("--no-pass")) r.passes.off.insert(name);
   return r;
+}
+
+// What the recipe depends on besides the config; empty for a stream, which can be read only once.
+json input_hashes(const TrainRequest& r) {
+  json hashes = json::object();
+  const std::pair<const char*, const std::string*> inputs[] = {{"data", &r.data}, {"valid", &r.valid}, {"init_from", &r.init_from}};
+  for (const auto& [name, path] : inputs)
+    if (!path->empty() && *path != "-") hashes[name] = ArtifactReader(*path, "", r.tmp).content_hash();
+  return hashes;
 }
 
 TrainHooks make_hooks(cli::Invocation& in, std::unique_ptr<cli::Progress>& progress) {
@@ -105,13 +116,7 @@ int run(cli::Invocation& in) {
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
   std::unique_ptr<cli::Progress> progress;
-  if (!look_only) {
-    json hashes = json::array();
-    for (const std::string& path : {request.data, request.valid, request.init_from})
-      if (!path.empty() && path != "-") hashes.push_back(ArtifactReader(path, "", in.tmp).content_hash());
-    request.recipe_hash = in.recipe_hash({{"config", request.config}, {"inputs", hashes}});
-    if (output != "-" && in.up_to_date(output, request.recipe_hash)) return 0;
-  }
+  if (!look_only && output != "-" && in.on("--if-changed") && in.up_to_date(output, request.recipe(input_hashes(request)))) return 0;
   Trainer trainer(std::move(request), make_hooks(in, progress));
   if (!output.empty()) check_space(in, trainer, output);
   if (in.on("--plan")) {

@@ -20,7 +20,8 @@ struct RunCounters {
   bool finished = false;
   json metrics = json::object();       // of the last epoch
   json best_metrics = json::object();  // of the best one
-  std::string data_hash;
+  std::string data_hash;       // content hash of the data set
+  std::string init_hash;       // content hash of the model that the run started from; may be empty
 };
 constexpr auto fields(const RunCounters*) {
   return std::tuple{
@@ -37,6 +38,7 @@ constexpr auto fields(const RunCounters*) {
       field("metrics", &RunCounters::metrics, ""),
       field("best_metrics", &RunCounters::best_metrics, ""),
       field("data_hash", &RunCounters::data_hash, ""),
+      field("init_hash", &RunCounters::init_hash, ""),
   };
 }
 

@@ -213,7 +213,7 @@ struct Trainer::Impl {
     }
     for (const auto& [name, tensor] : from.parameters)
       if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
-    parents.push_back({"model", from.content_hash});
+    counters.init_hash = from.content_hash;
     if (missing.empty() && unexpected.empty() && other.empty()) return;
     const std::string table = str("missing: ", missing.empty() ? "none" : join(missing, ", "), "; of another shape: ",
                                   other.empty() ? "none" : join(other, ", "), "; not used: ", unexpected.empty() ? "none" : join(unexpected, ", "));
@@ -351,8 +351,11 @@ struct Trainer::Impl {
     file.data_schema = data.schema_json();
     file.parameters = std::move(tensors);
     file.parents = {{"dataset", counters.data_hash}};
-    file.parents.insert(file.parents.end(), parents.begin(), parents.end());
-    file.recipe_hash = request.recipe_hash;
+    if (!counters.init_hash.empty()) file.parents.push_back({"model", counters.init_hash});
+    json inputs{{"data", counters.data_hash}};
+    if (valid_file) inputs["valid"] = valid_file->artifact().content_hash();
+    if (!counters.init_hash.empty()) inputs["init_from"] = counters.init_hash;
+    if (request.recipe) file.recipe_hash = request.recipe(inputs);
     return file;
   }
 
@@ -474,7 +477,6 @@ struct Trainer::Impl {
   Plan plan;
   TensorMap store, best;
   RunCounters counters;
-  std::vector<Parent> parents;
   Clock::time_point last_save;
   int64_t saved_step = 0, saved_epoch = 0;
 };

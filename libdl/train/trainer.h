@@ -15,14 +15,15 @@
 namespace dl {
 
 struct TrainRequest {
-  json config;                    // resolved: sections model, train, augment are read, all of it is kept in the model
+  json config;                    // resolved sections model, train, augment; kept in the model
   std::string data;               // data set, or "-"
   std::string valid;              // a second data set to validate on; empty: the split valid_split of the first
   std::string state_dir;          // where checkpoints go; empty: none are written
   std::string resume = "none";    // none, auto (the newest in state_dir, when there is one), or a checkpoint folder
   std::string init_from;          // model whose parameters a new run starts from
   bool partial = false;           // init_from may lack parameters or have others
-  std::string recipe_hash;
+  // Hash of the recipe, given the content hashes of the inputs {"data": ..., "valid": ..., "init_from": ...}.
+  std::function<std::string(const json& inputs)> recipe;
   uint64_t seed = 0;
   int threads = 1;
   std::string tmp;

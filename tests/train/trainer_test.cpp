@@ -190,6 +190,23 @@ TEST_CASE("init_from takes all parameters or says which do not fit") {
   CHECK_NOTHROW(run(r));
 }
 
+TEST_CASE("a run from another model's parameters, stopped and resumed, names that model as its parent") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  run(request(folder, config(1), data)).model.save(folder.at("model.h5"));
+  TrainRequest r = request(folder, config(2), data);
+  r.init_from = folder.at("model.h5");
+  r.state_dir = folder.at("second");
+  r.resume = "auto";
+  int64_t steps = 0;
+  TrainHooks hooks;
+  hooks.stop = [&] { return ++steps >= 7 ? 143 : 0; };
+  CHECK(run(r, hooks).code == 143);
+  const TrainResult resumed = run(r);
+  REQUIRE(resumed.model.parents.size() == 2);
+  CHECK(resumed.model.parents[1].kind == "model");
+}
+
 TEST_CASE("a metric that needs a split which is not there is refused before the first step") {
   const Folder folder;
   const std::string data = make_data(folder);
