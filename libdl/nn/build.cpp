@@ -10,8 +10,6 @@
 namespace dl {
 namespace {
 
-constexpr std::array<std::string_view, 6> kCommonKeys{"if",       "repeat", "freeze",
-                                                      "lr_scale", "init",   "bias_init"};
 constexpr double kMostExtent = 1e9;
 
 // Receptive field of a value: what one of its elements sees of the input images, and the distance in pixels
@@ -146,21 +144,16 @@ class Builder {
     info.origin = layer.pointer;
     try {
       build(layer, info);
-    } catch (const Error& e) {
-      const std::string text = e.what(), head = str("layer '", layer.name, "': ");
-      Error named(e.code, e.pointer.empty() ? layer.pointer : e.pointer,
-                  (text.starts_with(head) ? "" : head) + text + describe_uses(layer), e.hint);
-      named.about_key = e.about_key;
-      throw named;
-    }
+    } catch (const Error& e) { throw name_layer(e, layer); }
     values_[layer.name] = info.output;
     model_.layers.push_back(std::move(info));
   }
 
   void build(const ExpandedLayer& layer, LayerInfo& info) {
     const LayerType type = find_layer_type(layer.type);
-    if (!type.def && !type.op) unknown_type(layer);
-    LayerCtx ctx{.model = model_, .layer = layer, .info = info, .in = {}, .owner = {}, .step = &step_};
+    const Attrs attrs = read_attributes(layer);
+    LayerCtx ctx{
+        .model = model_, .layer = layer, .info = info, .in = {}, .attrs = attrs.get(), .step = &step_};
     for (const std::string& name : layer.inputs) ctx.in.push_back(values_.at(name));
     if (const auto it = layer.common.find("freeze"); it != layer.common.end())
       FieldType<bool>::parse(info.frozen, it->second.value, it->second.pointer, {});
@@ -171,23 +164,14 @@ class Builder {
                str(layer.type, " takes ", least == most ? str(least) : str(least, " or more"),
                    least == 1 && most == 1 ? " input" : " inputs", ", got ", n),
                n < least ? "name them: \"inputs\": [\"...\", \"...\"]" : "");
-    ctx.owner =
-        (type.def ? type.def->attrs : type.op->attrs)->parse(layer.attributes, layer.pointer, kCommonKeys);
-    ctx.attrs = ctx.owner.get();
     if (type.def) {
       info.output = type.def->build(ctx);
     } else {
-      info.output = model_.graph.add(*type.op, {ctx.in[0]}, ctx.owner, layer.name, layer.pointer);
+      info.output = model_.graph.add(*type.op, {ctx.in[0]}, attrs, layer.name, layer.pointer);
       ctx.sees_all = type.op->name.starts_with("reduce_");
     }
     check_size(ctx, info.output);
     set_field(ctx, info);
-  }
-
-  [[noreturn]] void unknown_type(const ExpandedLayer& layer) const {
-    const std::vector<std::string> known = layer_types(), near = closest(layer.type, known);
-    throw Error(Exit::config, layer.pointer, str("unknown layer type '", layer.type, "'"),
-                near.empty() ? "known: " + join(known, ", ") : "did you mean " + join(near, ", or ") + "?");
   }
 
   void check_size(const LayerCtx& ctx, ValueId v) const {
@@ -206,8 +190,12 @@ class Builder {
         out.extent[axis] = std::max(out.extent[axis], in.extent[axis]);
         out.jump[axis] = std::max(out.jump[axis], in.jump[axis]);
       }
-      out.extent[axis] = all ? 0 : out.extent[axis] + (ctx.window[axis] - 1) * out.jump[axis];
-      out.jump[axis] = std::min<int64_t>(out.jump[axis] * ctx.stride[axis], 1'000'000'000);
+      constexpr double kMost = 1e9;  // wider than any image
+      const auto reach = static_cast<double>(ctx.window[axis] - 1) * static_cast<double>(out.jump[axis]);
+      out.extent[axis] =
+          all ? 0 : static_cast<int64_t>(std::min(kMost, static_cast<double>(out.extent[axis]) + reach));
+      out.jump[axis] =
+          static_cast<int64_t>(std::min(kMost, static_cast<double>(out.jump[axis] * ctx.stride[axis])));
       info.receptive_field[axis] = out.extent[axis];
     }
     fields_[info.output] = out;

@@ -7,6 +7,9 @@
 namespace dl {
 namespace {
 
+constexpr std::array<std::string_view, 6> kCommonKeys{"if",       "repeat", "freeze",
+                                                      "lr_scale", "init",   "bias_init"};
+
 const LayerDef* find_def(std::string_view name) {
   for (const auto table : {dense_layers(), conv_layers(), shape_layers(), norm_layers()})
     for (const LayerDef& def : table)
@@ -46,6 +49,24 @@ std::string_view layer_doc(std::string_view name) {
 json layer_schema(std::string_view name) {
   const LayerType type = find_layer_type(name);
   return (type.def ? type.def->attrs : type.op->attrs)->schema();
+}
+
+Error name_layer(const Error& e, const ExpandedLayer& layer) {
+  const std::string text = e.what(), head = str("layer '", layer.name, "': ");
+  Error named(e.code, e.pointer.empty() ? layer.pointer : e.pointer,
+              (text.starts_with(head) ? "" : head) + text + describe_uses(layer), e.hint);
+  named.about_key = e.about_key;
+  return named;
+}
+
+Attrs read_attributes(const ExpandedLayer& layer) {
+  const LayerType type = find_layer_type(layer.type);
+  if (!type.def && !type.op) {
+    const std::vector<std::string> known = layer_types(), near = closest(layer.type, known);
+    throw Error(Exit::config, layer.pointer, str("unknown layer type '", layer.type, "'"),
+                near.empty() ? "known: " + join(known, ", ") : "did you mean " + join(near, ", or ") + "?");
+  }
+  return (type.def ? type.def->attrs : type.op->attrs)->parse(layer.attributes, layer.pointer, kCommonKeys);
 }
 
 std::string LayerCtx::sample_text(size_t i) const {

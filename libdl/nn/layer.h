@@ -17,7 +17,6 @@ struct LayerCtx {
   LayerInfo& info;  // builders add multiply_adds and the window that images are looked at through
   std::vector<ValueId> in;
   const void* attrs = nullptr;  // of the layer's struct
-  Attrs owner;                  // keeps attrs alive
   ValueId* step = nullptr;      // the model's "step" input, made on first use
   int64_t window[2] = {1, 1};   // extent of what one output sees of the layer's input, and the stride
   int64_t stride[2] = {1, 1};
@@ -82,5 +81,9 @@ LayerType find_layer_type(std::string_view name);          // both null when unk
 DL_API std::vector<std::string> layer_types();             // all names
 DL_API std::string_view layer_doc(std::string_view name);  // of a known type
 json layer_schema(std::string_view name);                  // of its own attributes
+// The attributes of a layer as its type's struct.
+Attrs read_attributes(const ExpandedLayer& layer);
+// The same error with the layer's name in front and the blocks behind.
+Error name_layer(const Error& e, const ExpandedLayer& layer);
 
 }  // namespace dl

@@ -78,8 +78,7 @@ constexpr auto fields(const Conv2dLayer*) {
 }
 
 struct PoolLayer {
-  int64_t kernel[2] = {2, 2};
-  std::optional<std::vector<int64_t>> stride;
+  int64_t kernel[2] = {2, 2}, stride[2] = {0, 0};
   Padding padding;
   bool ceil_mode = false;
 };
@@ -90,9 +89,8 @@ constexpr auto fields(const PoolLayer*) {
   using L = PoolLayer;
   return std::tuple{
       field("kernel", &L::kernel, "Window: one number, or height and width.").range(1, kMostWindow),
-      field("stride", &L::stride,
-            "Distance between windows: [vertical, horizontal]; as large as the window unless given.")
-          .range(1, kMostWindow),
+      field("stride", &L::stride, "Distance between windows; 0: as large as the window.")
+          .range(0, kMostWindow),
       field("padding", &L::padding, "Rows and columns around the image, as for conv2d.")
           .range(0, kMostWindow),
       field("ceil_mode", &L::ceil_mode, "Keep a last window that reaches beyond the image."),
@@ -164,14 +162,9 @@ ValueId build_conv2d(LayerCtx& c) {
 
 ValueId build_pool(LayerCtx& c, const PoolLayer& a, json op_attrs) {
   c.need_images();
-  int64_t stride[2] = {a.kernel[0], a.kernel[1]};
+  const int64_t stride[2] = {a.stride[0] ? a.stride[0] : a.kernel[0],
+                             a.stride[1] ? a.stride[1] : a.kernel[1]};
   constexpr int64_t dilation[2] = {1, 1};
-  if (a.stride) {
-    if (a.stride->size() != 2)
-      c.fail("stride", str("has ", a.stride->size(), " numbers, expected 2 or a single one"));
-    stride[0] = (*a.stride)[0];
-    stride[1] = (*a.stride)[1];
-  }
   set_window(c, a.kernel, stride, dilation);
   op_attrs["kernel"] = a.kernel;
   op_attrs["stride"] = stride;

@@ -94,7 +94,11 @@ DL_API Model build_model(const json& section, const BuildOptions& options);
 // By name, for all parameters and states, those of the optimiser included. Drawn by the rules of nn/init.h.
 DL_API std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed);
 
-// The JSON Schema of the model section, with every layer type.
+// For the config section "model" of a tool. The schema knows every layer type; the check expands the section and reads the
+// attributes of every layer, without data and so without shapes; what it expands to is written as a model again
+// (dump_expanded in nn/expand.h).
 DL_API json model_schema();
+DL_API void check_model(const json& section, const std::string& pointer);
+DL_API json expanded_model(const json& section, const std::string& pointer);
 
 }  // namespace dl

@@ -132,3 +132,36 @@ TEST_CASE("mistakes in inputs point at them") {
   CHECK(error(R"({"inputs": {"x": [1000000000, 1000000000]}, "layers": ["relu"]})") ==
         "/model/inputs/x: input 'x' is too large: f32[1,1000000000,1000000000]");
 }
+
+TEST_CASE("check_model finds mistakes in layers without data, and expanded_model writes blocks out") {
+  const json good = shipped_model("mlp.json")["model"];
+  check_model(good, "/model");
+  CHECK(expanded_model(good, "/model")["layers"].back()["units"] == 2);
+  json bad = good;
+  bad["blocks"]["hidden"]["layers"][0]["unit"] = 3;
+  try {
+    check_model(bad, "/model");
+    FAIL("no error");
+  } catch (const Error& e) {
+    CHECK(e.pointer == "/model/blocks/hidden/layers/0/unit");
+    CHECK(std::string(e.what()) ==
+          "layer 'hidden_1.dense_1': unknown key 'unit' (block 'hidden' used at /model/layers/1)");
+  }
+}
+
+TEST_CASE("the schema names every layer type with its attributes") {
+  const json schema = model_schema();
+  const json& any = schema["properties"]["layers"]["items"]["anyOf"];
+  const auto has = [&](const char* type, const char* key) {
+    for (const json& one : any)
+      if (one.contains("properties") && one["properties"].contains("type") &&
+          one["properties"]["type"].value("const", "") == type)
+        return one["properties"].contains(key);
+    return false;
+  };
+  CHECK(has("conv2d", "filters"));
+  CHECK(has("conv2d", "freeze"));
+  CHECK(has("leaky_relu", "slope"));
+  CHECK_FALSE(has("relu", "slope"));
+  CHECK(schema["properties"]["blocks"]["additionalProperties"]["properties"].contains("layers"));
+}
