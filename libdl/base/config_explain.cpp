@@ -54,12 +54,7 @@ struct Explainer {
 
 [[noreturn]] void unknown(const std::string& token, const std::string& above, const json& value,
                           const json* schema) {
-  std::vector<std::string> known;
-  if (value.is_object())
-    for (const auto& item : value.items()) known.push_back(item.key());
-  if (schema && schema->contains("properties"))
-    for (const auto& item : (*schema)["properties"].items())
-      if (!value.contains(item.key())) known.push_back(item.key());
+  const std::vector<std::string> known = schema_keys(schema ? *schema : json::object(), value);
   const auto near = closest(token, known);
   throw Error(
       Exit::config, {}, str("unknown key '", token, "'", above.empty() ? "" : " in " + above),

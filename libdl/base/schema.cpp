@@ -117,6 +117,23 @@ const json* schema_member(const json& schema, const json& value, std::string_vie
   return nullptr;
 }
 
+std::vector<std::string> schema_keys(const json& schema, const json& value) {
+  std::vector<std::string> out;
+  const auto add = [&](const json& one) {
+    if (const auto props = one.find("properties"); props != one.end())
+      for (const auto& p : props->items())
+        if (std::find(out.begin(), out.end(), p.key()) == out.end()) out.push_back(p.key());
+  };
+  const json& s = alternative(schema, value);
+  add(s);
+  if (&s == &schema && schema.contains("anyOf"))
+    for (const json& one : schema["anyOf"]) add(one);
+  if (value.is_object())
+    for (const auto& item : value.items())
+      if (std::find(out.begin(), out.end(), item.key()) == out.end()) out.push_back(item.key());
+  return out;
+}
+
 std::string schema_words(const json& schema) {
   std::vector<std::string> parts;
   const auto add_enum = [&](const json& names) {

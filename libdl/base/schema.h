@@ -27,6 +27,9 @@ DL_API std::string dotted(const std::string& pointer, const json& root);
 // counts whose "type" constant equals that of `value`; without one, the first that knows the key.
 DL_API const json* schema_member(const json& schema, const json& value, std::string_view key);
 
+// The keys that the schema knows for members of `value`, and those that `value` has.
+DL_API std::vector<std::string> schema_keys(const json& schema, const json& value);
+
 // What a schema allows, in words for messages: "number, default 0.1", "one of constant, step".
 DL_API std::string schema_words(const json& schema);
 

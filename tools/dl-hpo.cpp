@@ -1,0 +1,209 @@
+// dl-hpo: searches hyper-parameters by running trials of dl-train.
+#include <fstream>
+
+#include "base/json_text.h"
+#include "base/str.h"
+#include "cli/child.h"
+#include "cli/tool.h"
+#include "dl-hpo/trials.h"
+#include "search/study.h"
+
+using namespace dl;
+
+namespace {
+
+json search_schema() { return fields_schema<SearchConfig>(); }
+void check_search(const json& section, const std::string& pointer) { parse_search(section, pointer); }
+
+std::string study_path(cli::Invocation& in) {
+  const std::string path = in.output();
+  if (path.empty() || path == "-") cli::usage_error("no study is given: -o STUDY");
+  return path;
+}
+
+std::string trainer(const cli::Invocation& in) {
+  return in.has("--trainer") ? in.text("--trainer") : cli::sibling("dl-train");
+}
+
+// Every key to vary is known to the trainer, in each of the trials, before anything is written.
+void check_space(cli::Invocation& in, const json& config) {
+  const SearchConfig search = parse_search(in.config.section("search"), "/search");
+  const auto space = parse_space(search.space, "/search/space");
+  const json schema = parse_json(cli::output_of({trainer(in), "--schema"}), "schema of the trainer").value;
+  constexpr int64_t kLookAhead = 1000;
+  for (int64_t n = 0; n < std::min(search.trials, kLookAhead); ++n)
+    check_parameters(config, sample_random(space, config, in.seed, n), schema, "/search/space");
+  in.log.verbose(str(search.trials, " trials over ", space.size(), " keys"));
+}
+
+Study study_of_config(cli::Invocation& in, const std::string& path) {
+  if (!in.has("--config")) return Study::open(path);
+  json config = in.config.root();
+  if (!config.contains("search"))
+    throw Error(Exit::config, "/search", "the config has no section 'search', expected one with a \"space\"");
+  config.erase("search");
+  check_space(in, config);
+  return Study::open_or_create(path, config, in.config.section("search"), in.seed);
+}
+
+json record_of(const Trial& t) {
+  json r{{"trial", t.number}, {"state", name_of(t.state)}, {"value", t.value ? json(*t.value) : json()}};
+  if (!t.why.empty()) r["why"] = t.why;
+  r["parameters"] = t.parameters;
+  return r;
+}
+
+std::string line_of(const Trial& t) {
+  std::string out = str(t.number, "  ", name_of(t.state));
+  if (t.value) out += str("  ", *t.value);
+  for (const auto& p : t.parameters.items()) out += str("  ", p.key(), '=', p.value().dump());
+  return t.why.empty() ? out : out + "  (" + t.why + ")";
+}
+
+void report_best(cli::Invocation& in, const Study& study) {
+  const Trial* best = study.best();
+  if (!best) throw Error(Exit::data, "no trial of this study is complete");
+  const std::string config = study.config_of(*best).dump(2) + '\n';
+  if (in.has("--best-config")) {
+    const std::string to = in.text("--best-config");
+    if (to == "-") return cli::write_stdout(config);
+    std::ofstream out(to);
+    if (!(out << config).flush()) throw Error(Exit::io, str("cannot write '", to, "'"));
+  }
+  json r = record_of(*best);
+  r["objective"] = study.search().objective.name();
+  r["metrics"] = best->metrics;
+  in.emit(r, str("best of ", study.trials().size(), " trials by ", study.search().objective.name(), ":\n",
+                 line_of(*best)));
+}
+
+int tell(cli::Invocation& in, Study& study) {
+  if (!in.has("--trial")) cli::usage_error("tell: which one? --trial N");
+  if (in.has("--value") == in.has("--state"))
+    cli::usage_error("tell: expected either --value X or --state failed|pruned|lost");
+  const std::string state = in.text("--state");
+  const TrialState s = in.has("--value")   ? TrialState::complete
+                       : state == "failed" ? TrialState::failed
+                       : state == "pruned" ? TrialState::pruned
+                                           : TrialState::lost;
+  std::optional<double> value;
+  if (in.has("--value")) value = in.number("--value");
+  study.tell(in.integer("--trial"), s, value, json::object(), in.text("--why"));
+  return 0;
+}
+
+int ask(cli::Invocation& in, Study& study, const std::string& path) {
+  const auto trial = study.ask(study.search().trials, true);
+  if (!trial)
+    throw Error(Exit::data, {}, str("all ", study.trials().size(), " trials of this study were given out"),
+                "raise search.trials");
+  const auto files = hpo::files_of(path, trial->number);
+  hpo::write_config(study, *trial, files);
+  in.emit({{"trial", trial->number},
+           {"seed", study.seed_of(trial->number)},
+           {"config", files.config},
+           {"parameters", trial->parameters}},
+          str(trial->number, ' ', files.config, " --seed ", study.seed_of(trial->number)));
+  return 0;
+}
+
+int run(cli::Invocation& in) {
+  if (in.positionals().empty()) cli::usage_error("what to do? one of run, ask, tell, trials, best");
+  const std::string verb = in.positionals()[0];
+  if (in.on("--dry-run")) {
+    json config = in.config.root();
+    config.erase("search");
+    check_space(in, config);
+    return 0;
+  }
+  const std::string path = study_path(in);
+  Study study = verb == "run" || verb == "ask" ? study_of_config(in, path) : Study::open(path);
+  if (study.repaired()) in.log.warning(str(path, ": a torn last record was cut off"));
+  if (verb == "tell") return tell(in, study);
+  if (verb == "best") return report_best(in, study), 0;
+  if (verb == "trials") {
+    json all = json::array();
+    std::string text;
+    for (const Trial& t : study.trials()) {
+      all.push_back(record_of(t));
+      text += line_of(t) + '\n';
+    }
+    in.emit(all, text);
+    return 0;
+  }
+  if (verb == "ask") return ask(in, study, path);
+  if (!in.has("--data")) cli::usage_error("run: no data is given: --data DATA.h5");
+  if (in.integer("--jobs") < 1) cli::usage_error("--jobs: expected at least 1");
+  const int code = hpo::run_trials(in, study, path, trainer(in));
+  if (code == 0 || code == static_cast<int>(Exit::partial)) report_best(in, study);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using cli::Take, cli::Type;
+  return cli::main(
+      {.name = "dl-hpo",
+       .summary = "searches hyper-parameters by running trials of dl-train",
+       .synopsis = {"run -c CFG --data DATA.h5 [--valid V.h5] -o STUDY", "ask -c CFG -o STUDY",
+                    "tell -o STUDY --trial N --value X|--state S", "trials -o STUDY",
+                    "best -o STUDY [--best-config FILE|-]"},
+       .description = "run works through the trials of a study: each is one run of dl-train in "
+                      "STUDY.trials/NNNN, with its config, log, events and "
+                      "model. Stopped at any point, the same command goes on; trials that were lost run "
+                      "again with the same parameters. ask and tell "
+                      "do the same by hand: ask gives the next trial out, tell records its result. trials "
+                      "lists them, best shows the best one.\n\n"
+                      "The parameters of a trial are a function of the seed and the number of the trial: "
+                      "they do not depend on what else runs.",
+       .sections = {{"search", "What to vary, and what to make best.", search_schema, check_search}},
+       .options =
+           {{.name = "--data", .arg = "FILE", .doc = "Data set of every trial.", .type = Type::path},
+            {.name = "--valid", .arg = "FILE", .doc = "Validation data of every trial.", .type = Type::path},
+            {.name = "--jobs",
+             .arg = "N",
+             .doc = "Trials at the same time; they share the threads.",
+             .fallback = "1",
+             .type = Type::integer},
+            {.name = "--keep-going",
+             .doc = "Goes on past trials that fail for reasons that are no part of a search; the exit code "
+                    "is then 9.",
+             .take = Take::nothing},
+            {.name = "--best-config",
+             .arg = "FILE|-",
+             .doc = "Writes the config of the best trial.",
+             .type = Type::output},
+            {.name = "--trainer",
+             .arg = "PROGRAM",
+             .doc = "Runs this instead of dl-train; it takes the same options.",
+             .type = Type::path},
+            {.name = "--trial", .arg = "N", .doc = "tell: which trial.", .type = Type::integer},
+            {.name = "--value", .arg = "X", .doc = "tell: the objective's value.", .type = Type::number},
+            {.name = "--state",
+             .arg = "S",
+             .doc = "tell: how it ended otherwise.",
+             .choices = "failed pruned lost"},
+            {.name = "--why", .arg = "TEXT", .doc = "tell: the reason, for people."}},
+       .positional = {.arg = "run|ask|tell|trials|best",
+                      .doc = "What to do.",
+                      .max = 1,
+                      .choices = "run ask tell trials best"},
+       .output = cli::Output::text,
+       .output_doc = "The study: a journal of trials, one JSON record in each line. STUDY.trials holds the "
+                     "files of the trials.",
+       .examples = {{"dl-hpo run -c net.json --data train.h5 -o lr.study",
+                     "Runs the trials of the section \"search\"."},
+                    {"dl-hpo best -o lr.study --best-config - > best.json", "The config of the best trial."},
+                    {"dl-hpo trials -o lr.study --format csv", "A table of all trials."}},
+       .templates = {{"random", "Random search over learning rate and batch size.",
+                      "{\n  \"search\": {\n    // any key of the config, dotted\n    \"space\": {\n      "
+                      "\"train.optimizer.lr\": {\"log_uniform\": [1e-4, 1.0]},\n"
+                      "      \"train.batch_size\": {\"choice\": [32, 64, 128]}\n    },\n    \"objective\": "
+                      "{\"maximize\": \"valid.accuracy\"},\n    \"trials\": 20\n  }\n}\n"}},
+       .files = {{"STUDY.trials/NNNN/config.json", "The trial's config, ready for dl-train -c."},
+                 {"STUDY.trials/NNNN/events.jsonl", "The trial's events; the objective is read from them."}},
+       .graceful = true,
+       .run = run},
+      argc, argv);
+}
