@@ -1,0 +1,132 @@
+// Rows and references of batch norm and dropout.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+#include "ops/harness.h"
+
+namespace dl::test {
+namespace {
+
+struct Channels {
+  int64_t batch, channels, plane;
+  explicit Channels(const Shape& s) : batch(s[0]), channels(s[1]), plane(s.elements(2, s.rank())) {}
+  template <class F>
+  void each(int64_t c, F f) const {
+    for (int64_t n = 0; n < batch; ++n)
+      for (int64_t j = 0; j < plane; ++j) f((n * channels + c) * plane + j);
+  }
+};
+
+void batch_norm(Reference& r) {
+  const Array& x = r.x();
+  const Channels s(x.shape());
+  const double terms = static_cast<double>(s.batch * s.plane), m = r.attr("momentum");
+  for (int64_t c = 0; c < s.channels; ++c) {
+    double sum = 0, squares = 0;
+    s.each(c, [&](int64_t i) { sum += x[i]; });
+    const double mean = sum / terms;
+    s.each(c, [&](int64_t i) { squares += (x[i] - mean) * (x[i] - mean); });
+    const double rstd = 1 / std::sqrt(squares / terms + r.attr("epsilon"));
+    s.each(c, [&](int64_t i) { r.y()[i] = (x[i] - mean) * rstd * r.x(1)[c] + r.x(2)[c]; });
+    r.y(1)[c] = mean;
+    r.y(2)[c] = rstd;
+    r.y(3)[c] = (1 - m) * r.x(3)[c] + m * mean;
+    r.y(4)[c] = (1 - m) * r.x(4)[c] + m * squares / (terms > 1 ? terms - 1 : 1);
+  }
+}
+
+void batch_norm_inference(Reference& r) {
+  const Channels s(r.x().shape());
+  for (int64_t c = 0; c < s.channels; ++c)
+    s.each(c, [&](int64_t i) {
+      r.y()[i] = (r.x()[i] - r.x(3)[c]) / std::sqrt(r.x(4)[c] + r.attr("epsilon")) * r.x(1)[c] + r.x(2)[c];
+    });
+}
+
+// The random word of an element, straight from Philox.
+uint32_t word_of(uint64_t seed, uint64_t stream, uint64_t step, int64_t e) {
+  const Philox philox{{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}};
+  const auto counter = static_cast<uint64_t>(e / 64 * 16 + e % 16);
+  return philox(counter, stream ^ (step * 0x9E3779B97F4A7C15ull)).v[e % 64 / 16];
+}
+
+void dropout(Reference& r) {
+  const double rate = r.attr("rate");
+  const auto stream = static_cast<uint64_t>(r.attr<int64_t>("stream")),
+             step = static_cast<uint64_t>(r.x(1)[0]);
+  for (int64_t i = 0; i < r.y().size(); ++i)
+    r.y()[i] =
+        word_of(r.seed, stream, step, i) < static_cast<uint32_t>(rate * 0x1p32) ? 0 : r.x()[i] / (1 - rate);
+}
+
+const AddReference kReferences[] = {
+    {"batch_norm", batch_norm},
+    {"batch_norm_inference", batch_norm_inference},
+    {"dropout", dropout},
+};
+
+std::vector<std::string> with_channels(const std::string& x, int64_t c) {
+  const std::string p = str("f32[", c, ']');
+  return {x, p, p, p, p + " 0.1..2"};
+}
+
+const Options kNorm{.grad_tol = 1e-4, .no_dx = {3, 4}};
+
+const AddRows kRows({
+    {"batch_norm",
+     with_channels("f32[4,3,5,7]", 3),
+     "{}",
+     {.grad_tol = 1e-4, .no_dx = {3, 4}, .out = {"f32[4,3,5,7]", "f32[3]"}}},
+    {"batch_norm", with_channels("f32[2,5,1,3]", 5), "{}", kNorm},
+    {"batch_norm", with_channels("f32[8,2,28,28]", 2), R"({"momentum": 0.01, "epsilon": 0.001})", kNorm},
+    {"batch_norm", with_channels("f32[2,2,80,80]", 2), "{}", kNorm},
+    {"batch_norm",
+     with_channels("f32[6,20] 98..102", 20),
+     "{}",
+     {.tol = 2e-5, .grad_tol = 3e-4, .no_dx = {3, 4}}},
+    {"batch_norm", with_channels("f32[300,17]", 17), "{}", kNorm},
+    {"batch_norm", with_channels("f32[3,4,9]", 4), "{}", kNorm},
+    {"batch_norm", with_channels("f32[5,16]", 16), "{}", kNorm},
+    {"batch_norm", with_channels("f32[1,4]", 4), "{}", {.grad = false}},
+    {"batch_norm", with_channels("f32[4,3,5,7]", 4), "{}", {.error = "input 1 is f32[4], expected f32[3]"}},
+    {"batch_norm", with_channels("f32[0,3]", 3), "{}", {.error = "no elements"}},
+    {"batch_norm_inference", with_channels("f32[4,3,5,7]", 3), "{}", kNorm},
+    {"batch_norm_inference", with_channels("f32[40,37]", 37), R"({"epsilon": 0.001})", kNorm},
+    {"batch_norm_inference", with_channels("f32[2,3,40,50]", 3), "{}", kNorm},
+    {"batch_norm_inference", with_channels("f32[0,3]", 3), "{}", kNorm},
+
+    {"dropout", {"f32[N]", "i64[] =1"}},
+    {"dropout", {"f32[20,70]", "i64[] =77"}, R"({"rate": 0.1, "stream": 4611686018427387903})"},
+    {"dropout", {"f32[70]", "i64[] =77"}, R"({"rate": 0})"},
+    {"dropout", {"f32[70]", "i64[2]"}, "{}", {.error = "step must be i64[]"}},
+});
+
+}  // namespace
+}  // namespace dl::test
+
+using namespace dl;
+using namespace dl::test;
+
+TEST_CASE("dropout keeps the wanted share, and steps and streams have masks of their own") {
+  const auto mask = [](const char* step, int64_t stream) {
+    const Row row{"dropout",
+                  {"f32[100000] =1", str("i64[] =", step)},
+                  str(R"({"rate": 0.3, "stream": )", stream, '}'),
+                  {}};
+    const Built b = build(row, false);
+    return to_array(evaluate(b.graph, make_feeds(row, b), best_isa(), false).back()).v;
+  };
+  const std::vector<double> first = mask("1", 5), step = mask("2", 5), stream = mask("1", 6);
+  const auto kept = [](const std::vector<double>& m) {
+    return static_cast<double>(std::count_if(m.begin(), m.end(), [](double v) { return v != 0; }));
+  };
+  for (const auto& m : {first, step, stream}) CHECK(kept(m) == doctest::Approx(70000).epsilon(0.01));
+  for (const auto& other : {step, stream}) {
+    double both = 0;
+    for (size_t i = 0; i < first.size(); ++i) both += first[i] != 0 && other[i] != 0;
+    CHECK(both == doctest::Approx(49000).epsilon(0.02));
+  }
+}
