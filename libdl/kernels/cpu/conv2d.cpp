@@ -15,6 +15,10 @@ int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+int64_t line(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}  // whole cache lines: what follows is aligned
+
 template <class A>
 ConvShape shape_of(const Arg& x, const int64_t* w, const Arg& y, const A& a) {
   return {x.dims[0],   x.dims[1],     x.dims[2],     x.dims[3], w[0],      w[2],     w[3],      a.stride[0],
@@ -42,8 +46,8 @@ struct Forward {
     const int64_t wide = ceil_div(64, s.ow);  // fewer pixels than this are not worth a call
     strips = ceil_div(s.oh, min(fit, max(share, wide)));
     rows = ceil_div(s.oh, strips);
-    frame = s.pointwise() ? 0 : s.cg() * s.frame_h(rows) * s.frame_w() + kFrameSlack;
-    col = s.pointwise() ? 0 : columns * rows * s.ow + kFrameSlack;
+    frame = s.pointwise() ? 0 : line(s.cg() * s.frame_h(rows) * s.frame_w() + kFrameSlack);
+    col = s.pointwise() ? 0 : columns * line(rows * s.ow) + kFrameSlack;
     g = {.m = s.kg(),
          .n = rows * s.ow,
          .k = columns,
@@ -76,7 +80,8 @@ void run_forward(const Call& c, int, int64_t chunk, float* local) {
   for (int64_t group = 0; group < s.groups; ++group) {
     const float* x = c.in[0].f() + (image * s.c + group * s.cg()) * s.h * s.w;
     Gemm g = f.g;
-    g.n = g.ldb = t.rows * s.ow;
+    g.n = t.rows * s.ow;
+    g.ldb = line(g.n);
     g.a += group * s.kg() * f.columns;
     g.c += (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
     if (c.n_in > 2 && c.in[2].present()) g.row_bias = c.in[2].f() + group * s.kg();
@@ -98,19 +103,21 @@ void run_forward(const Call& c, int, int64_t chunk, float* local) {
 
 struct GradInput {
   ConvShape s;
-  int64_t strips, block, blocks, frame, col;
+  int64_t strips, block, blocks, frame, col, mask;
   Gemm g;
 
   explicit GradInput(const Call& c) : s(shape_of(c.out[0], c.in[0].dims, c.in[1], attrs(c))) {
     strips = ceil_div(s.oh, max(1, 512 / s.ow));
     const int64_t rows = ceil_div(s.oh, strips), plane = s.frame_h(s.oh) * s.frame_w();
     const int64_t fit = max(1, min(kColumns / (s.taps() * rows * s.ow), 2 * kColumns / plane));
-    const int64_t share = ceil_div(4 * c.threads, max(1, s.n * s.groups));  // blocks that give every worker something
+    const int64_t share =
+        ceil_div(4 * c.threads, max(1, s.n * s.groups));  // blocks that give every worker something
     blocks = min(s.cg(), max(ceil_div(s.cg(), fit), s.cg() >= 8 * share ? share : 1));
     block = ceil_div(s.cg(), blocks);
     blocks = ceil_div(s.cg(), block);
-    frame = s.pointwise() ? 0 : block * plane;
-    col = s.pointwise() ? 0 : block * s.taps() * rows * s.ow + kFrameSlack;
+    frame = s.pointwise() ? 0 : line(block * plane);
+    col = s.pointwise() ? 0 : line(block * s.taps() * line(rows * s.ow) + s.frame_w() + kFrameSlack);
+    mask = s.pointwise() ? 0 : line(mask_size(s));
     const int64_t columns = s.cg() * s.taps();
     g = {.m = block * s.taps(),
          .n = rows * s.ow,
@@ -130,7 +137,7 @@ struct GradInput {
 void plan_grad_input(const Call& c, Work& w) {
   const GradInput f(c);
   w.chunks[0] = f.s.n * f.s.groups * f.blocks;
-  w.local = f.frame + f.col + gemm_scratch(f.g);
+  w.local = f.frame + f.col + f.mask + gemm_scratch(f.g);
 }
 
 void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
@@ -138,7 +145,7 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
   const ConvShape& s = f.s;
   const int64_t c0 = chunk % f.blocks * f.block, channels = min(f.block, s.cg() - c0);
   const int64_t group = chunk / f.blocks % s.groups, image = chunk / f.blocks / s.groups;
-  float *frame = local, *col = local + f.frame, *scratch = col + f.col;
+  float *frame = local, *col = local + f.frame, *mask = col + f.col, *scratch = mask + f.mask;
   float* dx = c.out[0].f() + (image * s.c + group * s.cg() + c0) * s.h * s.w;
   if (!s.pointwise()) zero_row(frame, channels * s.frame_h(s.oh) * s.frame_w());
   for (int64_t i = 0; i < f.strips; ++i) {
@@ -149,9 +156,9 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
     g.a += group * s.kg() * g.lda + c0 * s.taps();
     g.b += (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
     g.c = s.pointwise() ? dx + t.row * s.ow : col;
-    g.ldc = s.pointwise() ? s.pixels() : g.n;
+    g.ldc = s.pointwise() ? s.pixels() : line(g.n);
     gemm(g, scratch);
-    if (!s.pointwise()) col2im(s, t, col, g.ldc, channels, frame);
+    if (!s.pointwise()) col2im(s, t, col, g.ldc, channels, frame, mask);
   }
   if (!s.pointwise()) empty_frame(s, frame, channels, dx);
 }
@@ -163,7 +170,7 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
 
 struct GradWeight {
   ConvShape s;
-  int64_t parts, strips, block, blocks, frame, col, size;
+  int64_t parts, strips, batch, ld, block, blocks, frame, col, dy, size;  // ld: floats of a row of columns
   Gemm g;
 
   explicit GradWeight(const Call& c) : s(shape_of(c.in[0], attrs(c).shape.d, c.in[1], attrs(c))) {
@@ -171,21 +178,26 @@ struct GradWeight {
     size = s.k * columns;
     parts = max(1, min(min(s.n, 32), (1 << 21) / size));
     strips = ceil_div(s.oh, max(1, 1024 / s.ow));
-    const int64_t rows = ceil_div(s.oh, strips), fit = max(1, kColumns / (s.taps() * rows * s.ow));
-    const int64_t share = ceil_div(16, parts * s.groups);
+    // Sums over few pixels are too short: several small images share one product.
+    batch = s.pixels() < 256 ? max(1, min(384 / s.pixels(), s.n / parts)) : 1;
+    const int64_t rows = ceil_div(s.oh, strips);
+    ld = line(batch * rows * s.ow + (batch > 1 ? DL_VLEN : 0));
+    const int64_t fit = max(1, kColumns / (s.taps() * ld)), share = ceil_div(16, parts * s.groups);
     blocks = min(s.cg(), max(ceil_div(s.cg(), fit), share));
     block = ceil_div(s.cg(), blocks);
     blocks = ceil_div(s.cg(), block);
-    frame = s.pointwise() ? 0 : block * s.frame_h(rows) * s.frame_w() + kFrameSlack;
-    col = s.pointwise() ? 0 : block * s.taps() * rows * s.ow + kFrameSlack;
+    const bool direct = s.pointwise() && batch == 1;
+    frame = direct ? 0 : line(block * s.frame_h(rows) * s.frame_w() + kFrameSlack);
+    col = direct ? 0 : block * s.taps() * ld + line(kFrameSlack);
+    dy = batch > 1 ? s.kg() * ld : 0;
     g = {.m = s.kg(),
          .n = block * s.taps(),
-         .k = rows * s.ow,
+         .k = batch * rows * s.ow,
          .a = c.in[1].f(),
          .lda = s.pixels(),
          .ta = false,
          .b = nullptr,
-         .ldb = rows * s.ow,
+         .ldb = ld,
          .tb = true,
          .c = parts > 1 ? c.shared : c.out[0].f(),
          .ldc = columns};
@@ -197,7 +209,7 @@ constexpr int64_t kSumChunk = 4096;
 void plan_grad_weight(const Call& c, Work& w) {
   const GradWeight f(c);
   w.chunks[0] = f.parts * f.s.groups * f.blocks;
-  w.local = f.frame + f.col + gemm_scratch(f.g);
+  w.local = f.frame + f.col + f.dy + gemm_scratch(f.g);
   if (f.parts == 1) return;
   w.phases = 2;
   w.chunks[1] = ceil_div(f.size, kSumChunk);
@@ -214,30 +226,47 @@ void sum_parts(const Call& c, const GradWeight& f, int64_t chunk) {
   }
 }
 
+// One strip of the images [image, image + n) as the product g.
+void gather_images(const GradWeight& f, const Call& c, int64_t image, int64_t n, Strip t, int64_t group,
+                   int64_t c0, int64_t channels, float* local, Gemm& g) {
+  const ConvShape& s = f.s;
+  const int64_t pixels = t.rows * s.ow;
+  float *frame = local, *col = local + f.frame, *dy = col + f.col;
+  g.k = n * pixels;
+  for (int64_t i = 0; i < n; ++i) {
+    const float* x = c.in[0].f() + ((image + i) * s.c + group * s.cg() + c0) * s.h * s.w;
+    g.a = c.in[1].f() + ((image + i) * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
+    if (f.col == 0) {
+      g.b = x + t.row * s.ow;
+      g.ldb = s.pixels();
+      return;
+    }
+    fill_frame(s, t, x, channels, frame);
+    im2col(s, t, frame, channels, col + i * pixels, f.ld);
+    for (int64_t k = 0; k < s.kg() && n > 1; ++k)
+      copy_row(dy + k * f.ld + i * pixels, g.a + k * s.pixels(), pixels);
+  }
+  g.b = col;
+  g.ldb = f.ld;
+  if (n > 1) g.a = dy;
+  g.lda = n > 1 ? f.ld : s.pixels();
+}
+
 void run_grad_weight(const Call& c, int phase, int64_t chunk, float* local) {
   const GradWeight f(c);
   if (phase == 1) return sum_parts(c, f, chunk);
   const ConvShape& s = f.s;
   const int64_t c0 = chunk % f.blocks * f.block, channels = min(f.block, s.cg() - c0);
   const int64_t group = chunk / f.blocks % s.groups, part = chunk / f.blocks / s.groups;
-  float *frame = local, *col = local + f.frame, *scratch = col + f.col;
+  float* scratch = local + f.frame + f.col + f.dy;
   Gemm g = f.g;
   g.n = channels * s.taps();
   g.c += part * f.size + group * s.kg() * g.ldc + c0 * s.taps();
-  for (int64_t image = part * s.n / f.parts; image < (part + 1) * s.n / f.parts; ++image)
+  const int64_t end = (part + 1) * s.n / f.parts;
+  for (int64_t image = part * s.n / f.parts; image < end; image += f.batch)
     for (int64_t i = 0; i < f.strips; ++i) {
-      const Strip t = strip_at(s, f.strips, i);
-      const float* x = c.in[0].f() + (image * s.c + group * s.cg() + c0) * s.h * s.w;
-      g.k = g.ldb = t.rows * s.ow;
-      g.a = f.g.a + (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
-      if (s.pointwise()) {
-        g.b = x + t.row * s.ow;
-        g.ldb = s.pixels();
-      } else {
-        fill_frame(s, t, x, channels, frame);
-        im2col(s, t, frame, channels, col, g.ldb);
-        g.b = col;
-      }
+      gather_images(f, c, image, min(f.batch, end - image), strip_at(s, f.strips, i), group, c0, channels,
+                    local, g);
       gemm(g, scratch);
       g.acc = true;
     }

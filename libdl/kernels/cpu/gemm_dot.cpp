@@ -76,11 +76,11 @@ void dots(int64_t k, const float* x, int64_t ldx, int64_t nx, const float* y, in
   }
 }
 
-constexpr int kQ = DL_VLEN == 16 ? 5 : 2;  // 4 * kQ accumulators
+constexpr int kQ = DL_VLEN == 16 ? 6 : 2;  // 4 * kQ accumulators
 using Dots = void (*)(int64_t, const float*, int64_t, int64_t, const float*, int64_t, float*, int64_t, bool,
                       bool);
 #if DL_VLEN == 16
-constexpr Dots kDots[] = {nullptr, dots<1>, dots<2>, dots<3>, dots<4>, dots<5>};
+constexpr Dots kDots[] = {nullptr, dots<1>, dots<2>, dots<3>, dots<4>, dots<5>, dots<6>};
 #else
 constexpr Dots kDots[] = {nullptr, dots<1>, dots<2>};
 #endif
