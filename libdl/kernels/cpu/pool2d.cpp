@@ -18,6 +18,9 @@ struct PoolShape {
   int64_t buffer() const { return row() + 3 * DL_VLEN; }  // vectors of stride 2 read past them
   int64_t first(int64_t oy) const { return max(0, oy * sh - pt); }
   int64_t end(int64_t oy) const { return min(h, oy * sh - pt + kh); }
+  bool side_by_side() const {  // windows 2x2 that neither overlap nor leave the image
+    return kh == 2 && kw == 2 && sh == 2 && sw == 2 && pt == 0 && pl == 0 && 2 * oh <= h && 2 * ow <= w;
+  }
   int64_t per_chunk() const { return max(1, 16384 / max(1, h * w)); }
   int64_t chunks() const { return (planes + per_chunk() - 1) / per_chunk(); }
 };
@@ -26,6 +29,16 @@ template <class A>
 PoolShape shape_of(const int64_t* x, const int64_t* y, const A& a) {
   return {x[0] * x[1], x[2],        x[3],        y[2],      y[3],     a.kernel[0],
           a.kernel[1], a.stride[0], a.stride[1], a.pads[0], a.pads[1]};
+}
+
+DL_INLINE vf load_upto(const float* p, int64_t n) {
+  return n >= DL_VLEN ? load(p) : n > 0 ? load_n(p, n) : vf{};
+}
+DL_INLINE void store_upto(float* p, vf v, int64_t n) {
+  if (n >= DL_VLEN)
+    store(p, v);
+  else if (n > 0)
+    store_n(p, v, n);
 }
 
 // NaN wins, so that a diverged network shows it.
@@ -83,6 +96,24 @@ DL_INLINE void fold_columns(const PoolShape& s, const float* row, F f, Put put) 
   }
 }
 
+template <class F, class Put>
+DL_INLINE void fold_2x2(const PoolShape& s, const float* x, F f, Put put) {
+  for (int64_t ox = 0; ox < s.ow; ox += DL_VLEN, x += 2 * DL_VLEN) {
+    const int64_t n = min(DL_VLEN, s.ow - ox), low = 2 * n, high = 2 * n - DL_VLEN;
+    const vf a = f(load_upto(x, low), load_upto(x + s.w, low));
+    const vf b = f(load_upto(x + DL_VLEN, high), load_upto(x + s.w + DL_VLEN, high));
+    put(ox, f(even(a, b), odd(a, b)), n);
+  }
+}
+
+// put(ox, value, n) for the n outputs of row oy from column ox on. row: scratch of buffer() floats.
+template <class F, class Put>
+DL_INLINE void fold_windows(const PoolShape& s, int64_t oy, const float* plane, float* row, F f, Put put) {
+  if (s.side_by_side()) return fold_2x2(s, plane + 2 * oy * s.w, f, put);
+  fold_rows(s, s.first(oy), s.end(oy), plane, row, f);
+  fold_columns(s, row, f, put);
+}
+
 // ---- Maximum ------------------------------------------------------------------------------------------------------
 
 PoolShape max_shape(const Call& c) {
@@ -100,11 +131,8 @@ void run_max(const Call& c, int, int64_t chunk, float* row) {
   for (int64_t p = chunk * s.per_chunk(); p < min(s.planes, (chunk + 1) * s.per_chunk()); ++p)
     for (int64_t oy = 0; oy < s.oh; ++oy) {
       float* y = c.out[0].f() + (p * s.oh + oy) * s.ow;
-      fold_rows(s, s.first(oy), s.end(oy), c.in[0].f() + p * s.h * s.w, row, Maximum{});
-      fold_columns(
-          s, row, Maximum{}, [&](int64_t ox, vf v, int64_t n) __attribute__((always_inline)) {
-            n == DL_VLEN ? store(y + ox, v) : store_n(y + ox, v, n);
-          });
+      const float* x = c.in[0].f() + p * s.h * s.w;
+      fold_windows(s, oy, x, row, Maximum{}, [&](int64_t ox, vf v, int64_t n) { store_upto(y + ox, v, n); });
     }
 }
 
@@ -125,16 +153,6 @@ void max_grad_plane(const PoolShape& s, const float* x, const float* dy, float* 
           if (x[i] > x[best]) best = i;
       dx[best] += dy[oy * s.ow + ox];
     }
-}
-
-DL_INLINE vf load_upto(const float* p, int64_t n) {
-  return n >= DL_VLEN ? load(p) : n > 0 ? load_n(p, n) : vf{};
-}
-DL_INLINE void store_upto(float* p, vf v, int64_t n) {
-  if (n >= DL_VLEN)
-    store(p, v);
-  else if (n > 0)
-    store_n(p, v, n);
 }
 
 // Windows 2x2 side by side: the gradient goes to the first of the four that is the maximum.
@@ -164,12 +182,10 @@ void max_grad_plane_2x2(const PoolShape& s, const float* x, const float* dy, flo
 
 void run_max_grad(const Call& c, int, int64_t chunk, float*) {
   const PoolShape s = max_grad_shape(c);
-  const bool side_by_side = s.kh == 2 && s.kw == 2 && s.sh == 2 && s.sw == 2 && s.pt == 0 && s.pl == 0 &&
-                            2 * s.oh <= s.h && 2 * s.ow <= s.w;
   for (int64_t p = chunk * s.per_chunk(); p < min(s.planes, (chunk + 1) * s.per_chunk()); ++p) {
     const float *x = c.in[0].f() + p * s.h * s.w, *dy = c.in[1].f() + p * s.oh * s.ow;
     float* dx = c.out[0].f() + p * s.h * s.w;
-    side_by_side ? max_grad_plane_2x2(s, x, dy, dx) : max_grad_plane(s, x, dy, dx);
+    s.side_by_side() ? max_grad_plane_2x2(s, x, dy, dx) : max_grad_plane(s, x, dy, dx);
   }
 }
 
@@ -211,11 +227,9 @@ void run_avg(const Call& c, int, int64_t chunk, float* local) {
     for (int64_t oy = 0; oy < s.oh; ++oy) {
       float* y = c.out[0].f() + (p * s.oh + oy) * s.ow;
       const float rows = shares.rows(oy);
-      fold_rows(s, s.first(oy), s.end(oy), c.in[0].f() + p * s.h * s.w, row, Sum{});
-      fold_columns(
-          s, row, Sum{}, [&](int64_t ox, vf v, int64_t n) __attribute__((always_inline)) {
-            store_upto(y + ox, v * (rows * load_upto(columns + ox, n)), n);
-          });
+      fold_windows(s, oy, c.in[0].f() + p * s.h * s.w, row, Sum{}, [&](int64_t ox, vf v, int64_t n) {
+        store_upto(y + ox, v * (rows * load_upto(columns + ox, n)), n);
+      });
     }
 }
 
