@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "io/output_file.h"
 
 namespace dl {
 
@@ -25,30 +26,18 @@ size_t read_some(int fd, void* dst, size_t bytes, const std::string& path) {
   for (;;) {
     const ssize_t n = ::read(fd, dst, bytes);
     if (n >= 0) return static_cast<size_t>(n);
-    if (errno != EINTR) throw Error(Exit::data, str(path, ": cannot be read: ", std::strerror(errno)));
+    if (errno != EINTR) throw Error(Exit::data, str(path, ": cannot be read: ", errno_text(errno)));
   }
 }
 
 // Copies what cannot seek into a file without a name.
 int spool(int in, const std::string& path, const std::string& tmp_dir) {
-  const char* env = std::getenv("TMPDIR");
-  std::string name = (!tmp_dir.empty() ? tmp_dir
-                      : env && *env    ? std::string(env)
-                                       : std::string("/tmp")) +
-                     "/dl-XXXXXX";
-  const int out = ::mkstemp(name.data());
-  if (out < 0) throw Error(Exit::io, str(name, ": cannot be created: ", std::strerror(errno)));
-  ::unlink(name.c_str());
+  const int out = open_spool(tmp_dir);
   std::vector<uint8_t> block(kBlock);
   try {
-    while (const size_t n = read_some(in, block.data(), block.size(), path)) {
-      for (size_t done = 0; done < n;) {
-        const ssize_t w = ::write(out, block.data() + done, n - done);
-        if (w < 0 && errno == EINTR) continue;
-        if (w < 0) throw Error(Exit::io, str(name, ": cannot be written: ", std::strerror(errno)));
-        done += static_cast<size_t>(w);
-      }
-    }
+    while (const size_t n = read_some(in, block.data(), block.size(), path))
+      if (!write_all(out, block.data(), n))
+        throw Error(Exit::io, str(path, ": cannot be copied to a temporary file: ", errno_text(errno)));
   } catch (...) {
     ::close(out);
     throw;
@@ -178,7 +167,7 @@ ByteReader::ByteReader(const std::string& path, const std::string& tmp_dir)
     return;
   }
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) throw Error(Exit::data, str(path, ": cannot be opened: ", std::strerror(errno)));
+  if (fd_ < 0) throw Error(Exit::data, str(path, ": cannot be opened: ", errno_text(errno)));
   struct stat st {};
   if (::fstat(fd_, &st) == 0 && S_ISDIR(st.st_mode)) {
     ::close(fd_);
@@ -235,7 +224,7 @@ bool ByteReader::at_end() { return begin_ == end_ && refill() == 0; }
 
 void ByteReader::rewind() {
   if (::lseek(fd_, 0, SEEK_SET) != 0)
-    throw Error(Exit::data, str(path_, ": cannot be read twice: ", std::strerror(errno)));
+    throw Error(Exit::data, str(path_, ": cannot be read twice: ", errno_text(errno)));
   decoder_ = std::make_unique<Decoder>();
   begin_ = end_ = 0;
   position_ = 0;

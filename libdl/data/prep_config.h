@@ -1,0 +1,174 @@
+#pragma once
+// Config section "prep": where records come from, how they are split, how they are normalised.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/export.h"
+#include "base/fields.h"
+
+namespace dl {
+
+struct IdxOptions {
+  json classes;
+};
+constexpr auto fields(const IdxOptions*) {
+  return std::tuple{field(
+      "classes", &IdxOptions::classes,
+      "Class names in the order of their numbers, or how many classes there are; a label outside is a bad "
+      "record. Default: up to the largest label.")};
+}
+
+enum class CifarLabel { fine, coarse };
+constexpr auto enum_names(const CifarLabel*) { return std::to_array<std::string_view>({"fine", "coarse"}); }
+struct CifarOptions {
+  CifarLabel label = CifarLabel::fine;
+  json classes;
+};
+constexpr auto fields(const CifarOptions*) {
+  return std::tuple{field("label", &CifarOptions::label, "Which label of CIFAR-100 to take."),
+                    field("classes", &CifarOptions::classes, "Class names in the order of their numbers.")};
+}
+
+enum class Channels { any, grey, rgb };
+constexpr auto enum_names(const Channels*) {
+  return std::to_array<std::string_view>({"auto", "grey", "rgb"});
+}
+struct FolderOptions {
+  std::vector<int64_t> resize;
+  Channels channels = Channels::any;
+  std::vector<std::string> classes;
+};
+constexpr auto fields(const FolderOptions*) {
+  return std::tuple{
+      field("resize", &FolderOptions::resize,
+            "Height and width to bring every picture to; empty: all must agree.")
+          .range(1, 8192),
+      field("channels", &FolderOptions::channels, "Grey or colour; auto: as the first picture."),
+      field("classes", &FolderOptions::classes,
+            "Folders to take as classes, in this order; empty: all, sorted by name.")};
+}
+
+enum class Task { any, classification, regression };
+constexpr auto enum_names(const Task*) {
+  return std::to_array<std::string_view>({"auto", "classification", "regression"});
+}
+enum class Encoding { one_hot, index };
+constexpr auto enum_names(const Encoding*) { return std::to_array<std::string_view>({"one_hot", "index"}); }
+enum class Impute { any, mean, zero, error };
+constexpr auto enum_names(const Impute*) {
+  return std::to_array<std::string_view>({"auto", "mean", "zero", "error"});
+}
+struct TableOptions {
+  json target = -1;
+  Task task = Task::any;
+  std::string separator;
+  std::optional<bool> header;
+  std::vector<std::string> names;
+  json id;
+  std::vector<json> categorical, drop;
+  Encoding encoding = Encoding::one_hot;
+  int64_t max_categories = 256;
+  json missing = json::array();
+  Impute impute = Impute::any;
+  std::map<std::string, std::string> rename;
+  std::vector<std::string> classes;
+};
+constexpr auto fields(const TableOptions*) {
+  using T = TableOptions;
+  return std::tuple{
+      field("target", &T::target, "The column to predict, by name or number (0 is the first, -1 the last)."),
+      field("task", &T::task,
+            "auto: classification where the target is text or has at most 20 different whole numbers."),
+      field("separator", &T::separator, "One character; empty: found from the text."),
+      field("header", &T::header, "Whether the first record names the columns; null: found from the text."),
+      field("names", &T::names, "Names of the columns; replaces the header."),
+      field("id", &T::id, "Column that identifies a record; it is no feature."),
+      field("categorical", &T::categorical,
+            "Columns to take as categories even where they look like numbers."),
+      field("drop", &T::drop, "Columns to leave out."),
+      field("encoding", &T::encoding,
+            "A categorical column becomes one column for each category, or its number."),
+      field("max_categories", &T::max_categories, "Most categories that a column may have.").range(1, 100000),
+      field("missing", &T::missing,
+            "Text or texts that mean that a value is missing; an empty field always does."),
+      field("impute", &T::impute,
+            "What stands in for a missing value: the mean (of a category: the most frequent one) of the "
+            "training part, zero "
+            "(of a category: none), or error, which makes the record bad. auto: mean when `missing` is "
+            "given, else error."),
+      field("rename", &T::rename, "Other spellings of target values, as \"<=50K.\": \"<=50K\"."),
+      field("classes", &T::classes, "Target values in the order of their numbers; empty: all, sorted.")};
+}
+
+struct DigitsOptions {
+  int64_t count = 12000, size = 28;
+  bool balanced = true;
+  double distortion = 1;
+  std::optional<int64_t> seed;
+};
+constexpr auto fields(const DigitsOptions*) {
+  using D = DigitsOptions;
+  return std::tuple{
+      field("count", &D::count, "How many digits to make.").range(1, 1e12),
+      field("size", &D::size, "Pixels on each side.").range(8, 512),
+      field("balanced", &D::balanced, "Every run of ten digits holds each class once."),
+      field("distortion", &D::distortion, "0: plain skeletons, 1: handwriting, 2: hardly legible.")
+          .range(0, 3),
+      field("seed", &D::seed, "Seed of the digits; null: the run's.").at_least(0)};
+}
+
+struct SourceKind {
+  static constexpr std::string_view what = "source";
+  static DL_API std::span<const Variant> variants();
+};
+
+enum class SplitBy { random, hash, order };
+constexpr auto enum_names(const SplitBy*) {
+  return std::to_array<std::string_view>({"random", "hash", "order"});
+}
+struct SplitConfig {
+  std::optional<double> train, valid, test;
+  SplitBy by = SplitBy::random;
+  bool stratify = false;
+  int64_t folds = 0, fold = 0;
+};
+constexpr auto fields(const SplitConfig*) {
+  using S = SplitConfig;
+  return std::tuple{
+      field("train", &S::train, "Share of the training part; default: what the others leave.").range(0, 1),
+      field("valid", &S::valid, "Share held out for validation.").range(0, 1),
+      field("test", &S::test, "Share held out for the test.").range(0, 1),
+      field("by", &S::by,
+            "random: exact shares, drawn with the seed. hash: each record by its id alone, so that it stays "
+            "where it is when "
+            "records come or go. order: the last records are held out."),
+      field("stratify", &S::stratify, "Every class is split in the same shares."),
+      field("folds", &S::folds, "Number of folds for cross-validation; 0: none.").range(0, 1000),
+      field("fold", &S::fold, "The fold that is the validation part, from 0.").at_least(0)};
+}
+
+enum class Normalize { none, z_score, min_max };
+constexpr auto enum_names(const Normalize*) {
+  return std::to_array<std::string_view>({"none", "z_score", "min_max"});
+}
+
+struct PrepConfig {
+  Typed<SourceKind> from;
+  SplitConfig split;
+  Normalize normalize = Normalize::z_score;
+  json max_bad = 0;
+};
+constexpr auto fields(const PrepConfig*) {
+  using P = PrepConfig;
+  return std::tuple{
+      field("from", &P::from, "Where the records come from."),
+      field("split", &P::split, "How the records are divided."),
+      field("normalize", &P::normalize,
+            "Constants fitted to the training part, per channel or feature, kept beside the data and applied "
+            "by the model."),
+      field("max_bad", &P::max_bad, "How many bad records to pass over: a number or a share (\"0.5%\").")};
+}
+
+}  // namespace dl
