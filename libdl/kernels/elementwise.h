@@ -14,8 +14,8 @@ namespace dl::DL_ISA {
 
 // ---- Activations. A gradient in terms of y is chosen where that is exact: x need not be kept then. ----
 
-struct relu_fn {
-  template <class V> DL_HD V operator()(V x) const { return select(x > 0.f, x, V{}); }
+struct relu_fn {  // NaN stays
+  template <class V> DL_HD V operator()(V x) const { return select(x < 0.f, V{}, x); }
 };
 struct relu_grad_fn {
   template <class V> DL_HD V operator()(V y, V dy) const { return select(y > 0.f, dy, V{}); }

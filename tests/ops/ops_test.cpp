@@ -137,6 +137,7 @@ TEST_CASE("gradients agree with central differences of the reference") {
     if (!wants_grad(row) || !reference_of(row.op)) continue;
     INFO(row.text());
     const Built b = build(row, true);
+    CHECK_NOTHROW(verify(b.graph));
     const Feeds feeds = make_feeds(row, b);
     std::vector<std::vector<Tensor>> values;
     for (Isa isa : usable_isas()) values.push_back(evaluate(b.graph, feeds, isa, true, row.opt.unaligned));
