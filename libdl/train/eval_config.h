@@ -17,7 +17,8 @@ constexpr auto fields(const EvalConfig*) {
   return std::tuple{
       field("split", &EvalConfig::split,
             "Which part of the data; empty: test, else valid, else the only one."),
-      field("batch_size", &EvalConfig::batch_size, "Samples at a time; results do not depend on it.")
+      field("batch_size", &EvalConfig::batch_size,
+            "Samples at a time; the loss depends on it by rounding, nothing else does.")
           .range(1, 1 << 20),
       field("metrics", &EvalConfig::metrics, "Names of the metrics to report; empty: all that apply."),
       field("gates", &EvalConfig::gates,

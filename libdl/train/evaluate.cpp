@@ -1,6 +1,7 @@
 #include "train/evaluate.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -71,10 +72,44 @@ void check_compatible(const Schema& model, const Schema& data, const std::string
 }
 
 MetricList Evaluation::values() const {
-  MetricList out;
-  for (size_t i = 0; i < heads.size(); ++i)
-    for (Metric& m : metrics[i].values())
-      out.push_back({heads.size() > 1 ? str(heads[i].output, '.', m.name) : std::move(m.name), m.value});
+  MetricList out{{"loss", loss_samples > 0 ? loss / static_cast<double>(loss_samples)
+                                           : std::numeric_limits<double>::quiet_NaN()}};
+  bool loss_wanted = false, all = true;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    all = all && metrics[i].everything();
+    for (Metric& m : metrics[i].values()) {
+      loss_wanted = loss_wanted || m.name == "loss";
+      if (m.name != "loss")
+        out.push_back({heads.size() > 1 ? str(heads[i].output, '.', m.name) : std::move(m.name), m.value});
+    }
+  }
+  if (!all && !loss_wanted) out.erase(out.begin());
+  return out;
+}
+
+std::map<std::string, std::vector<int64_t>> class_counts(const Dataset& data, const std::string& split) {
+  constexpr int64_t kRows = 4096;
+  std::map<std::string, std::vector<int64_t>> out;
+  const Schema& schema = data.schema();
+  std::vector<std::vector<int32_t>> labels(schema.columns());
+  std::vector<void*> columns(schema.columns(), nullptr);
+  for (size_t i = 0; i < schema.targets.size(); ++i) {
+    if (schema.targets[i].kind != TargetKind::class_index) continue;
+    std::vector<int32_t>& column = labels[schema.inputs.size() + i];
+    column.resize(kRows);
+    columns[schema.inputs.size() + i] = column.data();
+    out[schema.targets[i].name].resize(schema.targets[i].classes.size());
+  }
+  const int64_t rows = data.rows(split);
+  for (int64_t first = 0; first < rows; first += kRows) {
+    const int64_t n = std::min(kRows, rows - first);
+    data.read(split, first, n, columns);
+    for (size_t i = 0; i < schema.targets.size(); ++i)
+      if (columns[schema.inputs.size() + i])
+        for (int64_t r = 0; r < n; ++r)
+          ++out[schema.targets[i].name].at(
+              static_cast<size_t>(labels[schema.inputs.size() + i][static_cast<size_t>(r)]));
+  }
   return out;
 }
 
@@ -91,11 +126,16 @@ Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptio
   e.split = choose_split(data, options.config.split);
   e.heads = heads_of(network);
   e.metrics = metrics_of(e.heads, options.config);
+  const bool with_loss =
+      network.add_loss() || (data.has("train") && network.add_loss(class_counts(data, "train")));
   Loader loader(data,
                 {.split = e.split, .batch_size = options.config.batch_size, .shuffle = false, .augment = {}});
   std::unique_ptr<PredictionsWriter> predictions;
   if (!options.predictions.empty()) {
-    predictions = std::make_unique<PredictionsWriter>(options.predictions, data, e.split, options.output);
+    std::vector<std::string> outputs;
+    for (const GraphOutput& o : network.network(1).graph.outputs) outputs.push_back(o.name);
+    predictions =
+        std::make_unique<PredictionsWriter>(options.predictions, data, e.split, outputs, options.output);
     predictions->artifact().config(options.recipe);
     predictions->artifact().recipe_hash(options.recipe_hash);
     predictions->artifact().parent("model", network.model().content_hash);
@@ -107,7 +147,14 @@ Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptio
     std::map<std::string, Tensor> inputs;
     for (const Input& input : network.schema().inputs)
       inputs[input.name] = batch.columns[column_of(data.schema(), input.name)];
+    if (with_loss)
+      for (const Target& target : network.schema().targets)
+        inputs[target.name] = batch.columns[column_of(data.schema(), target.name)];
     const Executor& run = network.run(inputs);
+    if (with_loss) {
+      e.loss += static_cast<double>(run.scalar("loss")) * static_cast<double>(batch.rows);
+      e.loss_samples += batch.rows;
+    }
     for (size_t h = 0; h < e.heads.size(); ++h)
       e.metrics[h].add(output_tensor(run, e.heads[h].output),
                        batch.columns[column_of(data.schema(), e.heads[h].target)], batch.rows);

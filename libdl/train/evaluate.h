@@ -32,9 +32,15 @@ struct DL_API Evaluation {
   std::string split;
   std::vector<Head> heads;
   std::vector<Metrics> metrics;  // one for each head
-  // All metrics by name; with several heads each name has the output's in front: "digit.accuracy".
+  double loss = 0;  // sum over the samples of the loss that the model was trained with, all heads together
+  int64_t loss_samples = 0;  // 0: not known
+  // All metrics by name, "loss" first; with several heads the others have the output's name in front: "digit.accuracy".
   MetricList values() const;
 };
+
+// Samples of each class in a split, by target; for losses with balanced classes.
+DL_API std::map<std::string, std::vector<int64_t>> class_counts(const Dataset& data,
+                                                                const std::string& split);
 
 // The metrics that an evaluation is going to have, for checking gates before the work.
 DL_API MetricList planned_metrics(const Inference& network, const EvalConfig& config);

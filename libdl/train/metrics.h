@@ -73,6 +73,7 @@ class DL_API Metrics {
   void reset();
 
   MetricList values() const;
+  bool everything() const { return setup_.wanted.empty(); }  // values() returns all that apply
   int64_t samples() const { return samples_; }
   int64_t classes() const { return classes_; }  // 0 for regression
   const std::string& class_name(int64_t c) const { return setup_.class_names[static_cast<size_t>(c)]; }

@@ -83,6 +83,21 @@ Model Inference::network(int64_t batch) const {
   return m;
 }
 
+bool Inference::add_loss(const std::map<std::string, std::vector<int64_t>>& counts) {
+  const json section = model_.config.value("train", json::object()).value("loss", json());
+  if (!section.is_null()) FieldType<Losses>::parse(losses_, section, "/train/loss", {});
+  std::vector<TargetInfo> targets;
+  for (const Target& t : schema_.targets) {
+    const auto found = counts.find(t.name);
+    targets.push_back({t.name, t.type, static_cast<int64_t>(t.classes.size()),
+                       found == counts.end() ? std::vector<int64_t>() : found->second});
+  }
+  if (counts.empty() && section.dump().find("\"balanced\"") != std::string::npos) return false;
+  loss_targets_ = std::move(targets);
+  executors_.clear();
+  return true;
+}
+
 const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
   if (inputs.empty()) throw Error(Exit::internal, "no inputs");
   const int64_t batch = inputs.begin()->second.shape()[0];
@@ -90,7 +105,9 @@ const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
   if (!executor) {
     PlanOptions options;
     options.threads = pool_threads(pool_);
-    executor = std::make_unique<Executor>(make_plan(network(batch).graph, options), pool_, model_.parameters);
+    Model m = network(batch);
+    if (!loss_targets_.empty()) add_losses(m, losses_, loss_targets_);
+    executor = std::make_unique<Executor>(make_plan(std::move(m.graph), options), pool_, model_.parameters);
   }
   for (const auto& [name, tensor] : inputs)
     if (executor->has_input(name)) executor->feed(name, tensor);

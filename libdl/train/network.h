@@ -10,6 +10,7 @@
 #include "data/schema.h"
 #include "exec/executor.h"
 #include "io/model_file.h"
+#include "nn/loss.h"
 #include "nn/model.h"
 #include "train/metrics.h"
 
@@ -38,6 +39,9 @@ class DL_API Inference {
   Inference(ModelFile model, Pool* pool);
   const ModelFile& model() const { return model_; }
   const Schema& schema() const { return schema_; }
+  // Lets run() compute the output "loss" too, as the model was trained; it then wants the targets among its inputs.
+  // False when the losses need the class counts of the training part and `counts` (by target) lacks them.
+  bool add_loss(const std::map<std::string, std::vector<int64_t>>& counts = {});
   Model network(int64_t batch) const;
   // Runs a batch; inputs by name with the batch extent, which all of them share. The executor holds the
   // outputs until the next run.
@@ -47,6 +51,8 @@ class DL_API Inference {
   ModelFile model_;
   Schema schema_;
   Pool* pool_;
+  Losses losses_;
+  std::vector<TargetInfo> loss_targets_;  // empty: no loss
   std::map<int64_t, std::unique_ptr<Executor>> executors_;
 };
 

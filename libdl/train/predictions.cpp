@@ -14,8 +14,8 @@ TensorType row_type(const TensorType& batch) {
 }  // namespace
 
 PredictionsWriter::PredictionsWriter(const std::string& path, const Dataset& data, const std::string& split,
-                                     const OutputOptions& options)
-    : data_(data), split_(split), writer_(path, "predictions", options) {
+                                     std::vector<std::string> outputs, const OutputOptions& options)
+    : data_(data), split_(split), outputs_(std::move(outputs)), writer_(path, "predictions", options) {
   writer_.attribute("split", std::string_view(split));
   writer_.attribute("schema", data.schema_json());
 }
@@ -23,8 +23,8 @@ PredictionsWriter::PredictionsWriter(const std::string& path, const Dataset& dat
 PredictionsWriter::~PredictionsWriter() = default;
 
 void PredictionsWriter::create(const Executor& network) {
-  for (const GraphOutput& o : network.graph().outputs)
-    writer_.create(str("/outputs/", o.name), row_type(network.output_type(o.name)));
+  for (const std::string& name : outputs_)
+    writer_.create(str("/outputs/", name), row_type(network.output_type(name)));
   for (const Target& t : data_.schema().targets) writer_.create(str("/targets/", t.name), t.type);
   writer_.create("/id", {DType::u8, {}});
   writer_.create("/id_end", {DType::i64, {}});
@@ -33,8 +33,8 @@ void PredictionsWriter::create(const Executor& network) {
 
 void PredictionsWriter::append(const Executor& network, const Batch& batch) {
   if (!created_) create(network);
-  for (const GraphOutput& o : network.graph().outputs)
-    writer_.append(str("/outputs/", o.name), network.output(o.name), batch.rows);
+  for (const std::string& name : outputs_)
+    writer_.append(str("/outputs/", name), network.output(name), batch.rows);
   const size_t inputs = data_.schema().inputs.size();
   for (size_t i = 0; i < data_.schema().targets.size(); ++i)
     writer_.append(str("/targets/", data_.schema().targets[i].name), batch.columns[inputs + i].raw(),

@@ -17,7 +17,7 @@ namespace dl {
 class DL_API PredictionsWriter {
  public:
   PredictionsWriter(const std::string& path, const Dataset& data, const std::string& split,
-                    const OutputOptions& options);
+                    std::vector<std::string> outputs, const OutputOptions& options);
   ~PredictionsWriter();
   ArtifactWriter& artifact() { return writer_; }
   // Rows [first, first + rows) of the split: the executor's outputs and the batch's targets.
@@ -28,6 +28,7 @@ class DL_API PredictionsWriter {
   void create(const Executor& network);
   const Dataset& data_;
   std::string split_;
+  std::vector<std::string> outputs_;
   ArtifactWriter writer_;
   bool created_ = false;
   int64_t id_bytes_ = 0;

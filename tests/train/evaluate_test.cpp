@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "io/temp_folder.h"
 
@@ -70,6 +72,8 @@ TEST_CASE("a network is judged on the test split, whatever the batch size") {
     CHECK(metric_value(e.values(), "accuracy") == doctest::Approx(0.8));
     CHECK(metric_value(e.values(), "per_class.bee.recall") == doctest::Approx(2.0 / 3));
     CHECK(metric_value(e.values(), "samples") == 5);
+    // Cross entropy is the default loss of classes; without smoothing and weights it is the log loss.
+    CHECK(metric_value(e.values(), "loss") == doctest::Approx(metric_value(e.values(), "log_loss")));
     CHECK(e.metrics[0].confusion() == std::vector<int64_t>{1, 0, 0, 1, 2, 0, 0, 0, 1});
   }
 }
@@ -94,6 +98,21 @@ TEST_CASE("predictions hold outputs, targets and ids of every sample") {
   CHECK(std::string(ids.data<uint8_t>().begin(), ids.data<uint8_t>().end()) == "p0\np1\np2\np3\np4\n");
   CHECK(ends.data<int64_t>()[4] == 15);
   CHECK(p.parents().size() == 2);
+  CHECK(p.names("/outputs") == std::vector<std::string>{"label"});
+}
+
+TEST_CASE("balanced classes take their counts from the training part") {
+  const TempFolder folder;
+  const Workers workers;
+  write_points(folder / "d.h5");
+  write_points(folder / "train.h5", points_schema(), "train");
+  ModelFile m = points_model();
+  m.config["train"]["loss"] = {{"type", "cross_entropy"}, {"class_weights", "balanced"}};
+  Inference network(m, workers.pool);
+  CHECK(std::isnan(metric_value(evaluate(network, Dataset(folder / "d.h5"), {}).values(), "loss")));
+  const Dataset train(folder / "train.h5");
+  CHECK(class_counts(train, "train").at("label") == std::vector<int64_t>{1, 3, 1});
+  CHECK(metric_value(evaluate(network, train, {}).values(), "loss") > 0);
 }
 
 TEST_CASE("the planned metrics have the names of the final ones") {
