@@ -118,14 +118,11 @@ std::string serialize(const onnx::ModelProto& model) {
               "dl-export --check lists what each layer becomes");
 }
 
-}  // namespace
-
-OnnxFile to_onnx(const Graph& graph, const std::map<std::string, Tensor>& values,
-                 const OnnxOptions& options) {
-  onnx::ModelProto model;
-  onnx::GraphProto& out = *model.mutable_graph();
+// Returns the opset that the nodes need.
+int64_t fill_graph(const Graph& graph, const std::map<std::string, Tensor>& values,
+                   const OnnxOptions& options, int64_t target, onnx::GraphProto& out) {
   out.set_name(graph.name.empty() ? "network" : graph.name);
-  OnnxEmitter emitter(graph, out);
+  OnnxEmitter emitter(graph, out, target);
   const std::vector<GraphOutput> copies = name_outputs(graph, emitter);
   add_leaves(graph, values, options, emitter, out);
   for (const Node& node : graph.nodes)
@@ -133,9 +130,21 @@ OnnxFile to_onnx(const Graph& graph, const std::map<std::string, Tensor>& values
   for (const GraphOutput& o : copies) emitter.add_node("Identity", 13, {emitter.name(o.value)}, {o.name}, {});
   for (const GraphOutput& o : graph.outputs)
     set_value_info(*out.add_output(), o.name, graph.type(o.value), options.batch);
+  return std::max(emitter.opset(), target);
+}
 
+}  // namespace
+
+OnnxFile to_onnx(const Graph& graph, const std::map<std::string, Tensor>& values,
+                 const OnnxOptions& options) {
+  onnx::ModelProto model;
   OnnxFile file;
-  file.opset = std::max(emitter.opset(), kOnnxLeastOpset);
+  // The form of a node may depend on the opset, and the opset on the nodes.
+  for (int64_t target = kOnnxLeastOpset; file.opset != target;) {
+    model.clear_graph();
+    file.opset = target;
+    target = fill_graph(graph, values, options, target, *model.mutable_graph());
+  }
   file.ir_version = ir_version_of(file.opset);
   model.set_ir_version(file.ir_version);
   model.set_producer_name("dl");
@@ -156,7 +165,7 @@ std::vector<OnnxRow> onnx_mapping(const Graph& graph) {
   std::vector<OnnxRow> rows;
   for (const Node& node : graph.nodes) {
     onnx::GraphProto scratch;
-    OnnxEmitter emitter(graph, scratch);
+    OnnxEmitter emitter(graph, scratch, kOnnxLeastOpset);
     OnnxRow row{node.name, std::string(node.op->name), node.origin, {}, 0};
     if (emitter.emit(node)) {
       std::vector<std::string> types;

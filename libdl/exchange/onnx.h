@@ -15,8 +15,8 @@ struct OnnxOptions {
   // Inputs and outputs whose first extent is this get the symbolic extent "N" there; 0: every extent is
   // fixed. Build the graph with a batch that no other extent equals.
   int64_t batch = 0;
-  std::string producer_version;
-  std::map<std::string, std::string> metadata;  // metadata_props
+  std::string producer_version = {};
+  std::map<std::string, std::string> metadata = {};  // metadata_props
 };
 
 struct OnnxFile {

@@ -14,11 +14,14 @@ namespace dl {
 class OnnxEmitter {
  public:
   using Names = std::vector<std::string>;
-  OnnxEmitter(const Graph& graph, onnx::GraphProto& out) : graph_(graph), out_(out) {}
+  // `target`: the opset of the file, on which the form of some nodes depends.
+  OnnxEmitter(const Graph& graph, onnx::GraphProto& out, int64_t target)
+      : graph_(graph), out_(out), target_(target) {}
 
   // False when the operator has no ONNX form; nothing is emitted then.
   bool emit(const Node& node);
-  int64_t opset() const { return opset_; }
+  int64_t opset() const { return opset_; }  // what the nodes so far need, at least 13
+  int64_t target() const { return target_; }
 
   // For the emitters of single operators.
   const Graph& graph() const { return graph_; }
@@ -40,7 +43,7 @@ class OnnxEmitter {
   std::vector<std::string> names_;  // per value, empty: none yet
   std::set<std::string> used_;
   std::string prefix_;  // of the node being emitted
-  int64_t opset_ = 13;
+  int64_t target_, opset_ = 13;
 };
 
 // The emitter of an operator that is not one ONNX node with the same operands; null: OpDef::onnx says it all.

@@ -1,6 +1,6 @@
 // Operators that are not one ONNX node with the same operands. Attributes are read as JSON: their structs
 // belong to the kernels.
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -80,11 +80,150 @@ bool reshape(OnnxEmitter& e, const Node& n) {
   return true;
 }
 
+// One ONNX node as OpDef::onnx says, with the fused activation behind it.
+bool windowed(OnnxEmitter& e, const Node& n) {
+  Fused fused(e, n);
+  Names in;
+  for (ValueId v : n.in) in.push_back(e.name(v));
+  e.add(n.op->onnx.op_type, n.op->onnx.opset, in, n.op->attrs->onnx(n.attrs.get()), fused.target);
+  fused.finish();
+  return true;
+}
+
+bool gelu(OnnxEmitter& e, const Node& n) {
+  const std::string x = e.name(n.in[0]), y = e.name(n.out[0]);
+  if (e.attributes(n).value("approximate", "none") == "none") {
+    emit_gelu(e, x, y);
+    return true;
+  }
+  // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  const std::string cube = e.add("Mul", 13, {e.add("Mul", 13, {x, x}), x});
+  const std::string inner = e.add("Add", 13, {x, e.add("Mul", 13, {cube, e.scalar(0.044715f)})});
+  const std::string scaled = e.add("Mul", 13, {inner, e.scalar(static_cast<float>(std::sqrt(2 / M_PI)))});
+  const std::string shifted = e.add("Add", 13, {e.add("Tanh", 13, {scaled}), e.scalar(1)});
+  e.add("Mul", 13, {e.add("Mul", 13, {x, shifted}), e.scalar(0.5f)}, {}, y);
+  return true;
+}
+
+bool swish(OnnxEmitter& e, const Node& n) {
+  const std::string x = e.name(n.in[0]);
+  e.add("Mul", 13, {x, e.add("Sigmoid", 13, {x})}, {}, e.name(n.out[0]));
+  return true;
+}
+
+bool square(OnnxEmitter& e, const Node& n) {
+  e.add("Mul", 13, {e.name(n.in[0]), e.name(n.in[0])}, {}, e.name(n.out[0]));
+  return true;
+}
+
+bool clip(OnnxEmitter& e, const Node& n) {
+  const json a = e.attributes(n);
+  e.add("Clip", 13, {e.name(n.in[0]), e.scalar(a.at("min").get<float>()), e.scalar(a.at("max").get<float>())},
+        {}, e.name(n.out[0]));
+  return true;
+}
+
+bool scale_shift(OnnxEmitter& e, const Node& n) {
+  const json a = e.attributes(n);
+  const std::string scaled = e.add("Mul", 13, {e.name(n.in[0]), e.scalar(a.at("scale").get<float>())});
+  e.add("Add", 13, {scaled, e.scalar(a.at("shift").get<float>())}, {}, e.name(n.out[0]));
+  return true;
+}
+
+// Comparisons give booleans in ONNX, 0 and 1 here.
+bool compared(OnnxEmitter& e, const Node& n, std::string_view type) {
+  const std::string truth = e.add(type, 13, {e.name(n.in[0]), e.name(n.in[1])});
+  e.add("Cast", 13, {truth}, {{"to", onnx_type(DType::f32)}}, e.name(n.out[0]));
+  return true;
+}
+bool greater_equal(OnnxEmitter& e, const Node& n) { return compared(e, n, "GreaterOrEqual"); }
+bool less(OnnxEmitter& e, const Node& n) { return compared(e, n, "Less"); }
+
+// Extents that stay are written as 1, which Expand keeps: so the batch may have any size.
+bool broadcast_to(OnnxEmitter& e, const Node& n) {
+  std::vector<int64_t> fresh = e.attributes(n).at("axes").get<std::vector<int64_t>>();
+  std::string x = e.name(n.in[0]);
+  const Shape &from = e.graph().type(n.in[0]).shape, &to = e.graph().type(n.out[0]).shape;
+  std::vector<int64_t> extents(to.begin(), to.end());
+  std::sort(fresh.begin(), fresh.end());
+  if (!fresh.empty()) x = e.add("Unsqueeze", 13, {x, e.integers(fresh)});
+  const int gap = fresh.empty() ? to.rank() - from.rank() : 0;
+  for (int i = gap, j = 0; i < to.rank(); ++i) {
+    if (std::binary_search(fresh.begin(), fresh.end(), i)) continue;
+    if (from[j++] == to[i]) extents[static_cast<size_t>(i)] = 1;
+  }
+  e.add("Expand", 13, {x, e.integers(extents)}, {}, e.name(n.out[0]));
+  return true;
+}
+
+// The axes became an operand of ReduceSum with opset 13, of the others with 18.
+bool reduced(OnnxEmitter& e, const Node& n, std::string_view type, int64_t operand_since) {
+  const json a = e.attributes(n);
+  const auto axes = a.at("axes").get<std::vector<int64_t>>();
+  json attributes{{"keepdims", a.at("keepdims").get<bool>() ? 1 : 0}};
+  Names in{e.name(n.in[0])};
+  if (!axes.empty() && e.target() >= operand_since)
+    in.push_back(e.integers(axes));
+  else if (!axes.empty())
+    attributes["axes"] = axes;
+  e.add(type, 13, in, attributes, e.name(n.out[0]));
+  return true;
+}
+bool reduce_sum(OnnxEmitter& e, const Node& n) { return reduced(e, n, "ReduceSum", 13); }
+bool reduce_mean(OnnxEmitter& e, const Node& n) { return reduced(e, n, "ReduceMean", 18); }
+bool reduce_max(OnnxEmitter& e, const Node& n) { return reduced(e, n, "ReduceMax", 18); }
+
+bool slice(OnnxEmitter& e, const Node& n) {
+  const json a = e.attributes(n);
+  const auto one = [&](const char* key) { return e.integers({a.at(key).get<int64_t>()}); };
+  e.add("Slice", 13, {e.name(n.in[0]), one("begin"), one("end"), one("axis")}, {}, e.name(n.out[0]));
+  return true;
+}
+
+// ONNX leaves open what a cast to bytes makes of numbers outside 0 to 255; here they give the nearer end.
+bool cast(OnnxEmitter& e, const Node& n) {
+  if (e.graph().type(n.out[0]).dtype == DType::u8) return false;
+  e.add("Cast", 13, {e.name(n.in[0])}, {{"to", onnx_type(e.graph().type(n.out[0]).dtype)}}, e.name(n.out[0]));
+  return true;
+}
+
+// (x - shift) * scale, with one shift for each channel (axis 1), for each element of a sample, or for all.
+bool normalize(OnnxEmitter& e, const Node& n) {
+  const TensorType& type = e.graph().type(n.in[0]);
+  const bool channels = e.graph().type(n.in[1]).shape.rank() == 1 && type.shape.rank() > 2;
+  std::vector<int64_t> inner(static_cast<size_t>(channels ? type.shape.rank() - 2 : 0));
+  std::iota(inner.begin(), inner.end(), 1);
+  const auto aligned = [&](ValueId v) {
+    return channels ? e.add("Unsqueeze", 13, {e.name(v), e.integers(inner)}) : e.name(v);
+  };
+  std::string x = e.name(n.in[0]);
+  if (type.dtype != DType::f32) x = e.add("Cast", 13, {x}, {{"to", onnx_type(DType::f32)}});
+  e.add("Mul", 13, {e.add("Sub", 13, {x, aligned(n.in[1])}), aligned(n.in[2])}, {}, e.name(n.out[0]));
+  return true;
+}
+
 struct Special {
   std::string_view op;
   EmitFn emit;
 };
-constexpr Special kSpecial[] = {{"affine", affine}, {"matmul", matmul}, {"reshape", reshape}};
+constexpr Special kSpecial[] = {{"affine", affine},
+                                {"broadcast_to", broadcast_to},
+                                {"cast", cast},
+                                {"clip", clip},
+                                {"conv2d", windowed},
+                                {"gelu", gelu},
+                                {"greater_equal", greater_equal},
+                                {"less", less},
+                                {"matmul", matmul},
+                                {"normalize", normalize},
+                                {"reduce_max", reduce_max},
+                                {"reduce_mean", reduce_mean},
+                                {"reduce_sum", reduce_sum},
+                                {"reshape", reshape},
+                                {"scale_shift", scale_shift},
+                                {"slice", slice},
+                                {"square", square},
+                                {"swish", swish}};
 
 }  // namespace
 

@@ -41,8 +41,8 @@ using MetricList = std::vector<Metric>;
 
 struct MetricsSetup {
   OutputForm form = OutputForm::logits;
-  int64_t columns = 1;                   // elements of one sample's output
-  std::vector<std::string> class_names;  // may be empty: classes are then called "0", "1", ...
+  int64_t columns = 1;                        // elements of one sample's output
+  std::vector<std::string> class_names = {};  // may be empty: classes are then called "0", "1", ...
   std::vector<std::string> wanted;  // what values() returns, in this order; empty: everything that applies
 };
 

@@ -4,6 +4,8 @@
 #include <onnx/checker.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 
 #include "exchange/onnx.h"
 #include "exchange/onnx_reference.h"
@@ -46,6 +48,32 @@ void check_model(const std::string& bytes) {
   } catch (const std::exception& e) { FAIL_CHECK("onnx checker: ", e.what()); }
 }
 
+json to_json(const Tensor& t) {
+  json values = json::array();
+  for (double v : onnx_value(t).v) values.push_back(v);
+  return {{"type", name_of(t.dtype())},
+          {"shape", std::vector<int64_t>(t.shape().begin(), t.shape().end())},
+          {"values", values}};
+}
+
+// For onnx_check.py: the file with its inputs and the outputs of the kernels, where DL_ONNX_DUMP names a
+// folder.
+void dump(const Row& row, const Graph& g, const Feeds& feeds, const std::vector<Tensor>& values,
+          const std::string& bytes) {
+  const char* folder = std::getenv("DL_ONNX_DUMP");
+  static int number = 0;
+  int64_t elements = 0;
+  json j{{"op", row.op}, {"row", row.text()}, {"inputs", json::object()}, {"outputs", json::object()}};
+  for (const auto& [v, tensor] : feeds) elements += tensor.elements();
+  if (!folder || elements > 20000) return;
+  for (const auto& [v, tensor] : feeds)
+    if (g.value(v).kind == ValueKind::input) j["inputs"][g.value(v).name] = to_json(tensor);
+  for (const GraphOutput& o : g.outputs) j["outputs"][o.name] = to_json(values[static_cast<size_t>(o.value)]);
+  const std::string stem = str(folder, "/", 1000 + number++, "_", row.op);
+  std::ofstream(stem + ".onnx", std::ios::binary) << bytes;
+  std::ofstream(stem + ".json") << j.dump();
+}
+
 // Largest difference relative to the largest magnitude of `want`.
 double distance(const OnnxValue& got, const Tensor& want) {
   const OnnxValue w = onnx_value(want);
@@ -77,6 +105,7 @@ TEST_CASE("every operator with an ONNX form agrees with the reference interprete
     check_model(file.bytes);
     const std::map<std::string, OnnxValue> got = OnnxReference(file.bytes).run(feed.inputs);
     const std::vector<Tensor> want = evaluate(g, feeds, best_isa(), false);
+    dump(row, g, feeds, want, file.bytes);
     for (const GraphOutput& o : g.outputs) {
       const double d = distance(got.at(o.name), want[static_cast<size_t>(o.value)]);
       CHECK_MESSAGE(d <= 1e-5, mapping.back().onnx, " ", o.name, ": differs by ", d);
