@@ -49,7 +49,7 @@ Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
     s.call.n_in = static_cast<int>(n.in.size());
     s.call.n_out = static_cast<int>(n.out.size());
     s.call.attrs = n.attrs.get();
-    s.call.threads = pool_threads(pool_);
+    s.call.threads = plan_.threads;
     s.call.seed = seed;
     s.call.stream = stream_id(n.name);
     if (plan_.memory.scratch[k] != MemoryPlan::kElsewhere)

@@ -19,6 +19,7 @@ struct Operands {
 Plan make_plan(Graph graph, const PlanOptions& options) {
   Plan plan;
   plan.isa = options.isa;
+  plan.threads = options.threads;
   plan.graph = optimise(std::move(graph), options.passes);
   const Graph& g = plan.graph;
   std::vector<int64_t> scratch;

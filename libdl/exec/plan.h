@@ -22,6 +22,7 @@ struct Plan {
   std::vector<const Kernel*> kernels;  // per node; null for views, which do nothing
   std::vector<Work> work;         // per node
   Isa isa = Isa::base;
+  int threads = 1;                // what the grids were shaped for; any pool may run them
 
   struct Bytes { int64_t parameters = 0, state = 0, inputs = 0, constants = 0, arena = 0; };
   DL_API Bytes bytes() const;
