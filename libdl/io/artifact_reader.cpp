@@ -75,7 +75,10 @@ struct ArtifactReader::Impl {
   Hdf5Device device;
   Hid file;
 
-  Impl(const std::string& path, const std::string& tmp) : in(path, kSignature, tmp) { device.fd = in.fd(); }
+  Impl(const std::string& path, const std::string& tmp) : in(path, kSignature, tmp) {
+    device.fd = in.fd();
+    device.read_only = true;
+  }
   ~Impl() {
     const Hdf5Lock lock;
     file.reset();

@@ -88,11 +88,15 @@ int64_t check_output(const std::string& path, const OutputOptions& options) {
 
 namespace {
 
-Hid group_creation() {
-  Hid p = H5Pcreate(H5P_GROUP_CREATE);
+// Links and attributes stay in the object header, the simplest of HDF5's forms to read.
+constexpr unsigned kMostInHeader = 4096;
+
+void set_group_creation(hid_t p) {
   H5Pset_obj_track_times(p, false);
   H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  return p;
+  H5Pset_link_phase_change(p, kMostInHeader, 0);
+  H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_attr_phase_change(p, kMostInHeader, 0);
 }
 
 void check_name(const std::string& name) {
@@ -134,12 +138,18 @@ Hid ArtifactWriter::Impl::create(const std::string& name, const TensorType& type
   std::vector<std::string> parts = split(name.starts_with('/') ? name.substr(1) : name, '/');
   for (size_t i = 0; i + 1 < parts.size(); ++i) {
     const bool there = H5Lexists(group, parts[i].c_str(), H5P_DEFAULT) > 0;
-    group = there ? Hid(H5Gopen2(group, parts[i].c_str(), H5P_DEFAULT))
-                  : Hid(H5Gcreate2(group, parts[i].c_str(), H5P_DEFAULT, group_creation(), H5P_DEFAULT));
+    if (there) {
+      group = Hid(H5Gopen2(group, parts[i].c_str(), H5P_DEFAULT));
+    } else {
+      const Hid properties = H5Pcreate(H5P_GROUP_CREATE);
+      set_group_creation(properties);
+      group = Hid(H5Gcreate2(group, parts[i].c_str(), H5P_DEFAULT, properties, H5P_DEFAULT));
+    }
     check(group.ok());
   }
   H5Pset_obj_track_times(creation, false);
   H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_attr_phase_change(creation, kMostInHeader, 0);
   H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
   Hid set = H5Dcreate2(group, parts.back().c_str(), hdf5_type(type.dtype), space, H5P_DEFAULT, creation,
                        H5P_DEFAULT);
@@ -155,9 +165,7 @@ ArtifactWriter::ArtifactWriter(const std::string& path, std::string_view kind, c
   check_ours(path, options.force);
   const Hdf5Lock lock;
   Hid creation = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_obj_track_times(creation, false);
-  H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  set_group_creation(creation);
   w.file = H5Fcreate("artifact", H5F_ACC_TRUNC, creation, hdf5_access(&w.device));
   w.check(w.file.ok());
   attribute("kind", kind);

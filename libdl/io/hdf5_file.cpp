@@ -45,10 +45,12 @@ int compare(const H5FD_t* a, const H5FD_t* b) {
   return x < y ? -1 : x > y;
 }
 
-herr_t query(const H5FD_t*, unsigned long* flags) {
-  if (flags)
-    *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE |
-             H5FD_FEAT_AGGREGATE_SMALLDATA;
+// HDF5's metadata accumulator copies by sizes that it has not checked: not for files that are only read, which are
+// not trusted.
+herr_t query(const H5FD_t* f, unsigned long* flags) {
+  if (!flags) return 0;
+  *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA;
+  if (f && !self(f)->device->read_only) *flags |= H5FD_FEAT_ACCUMULATE_METADATA;
   return 0;
 }
 
@@ -69,6 +71,7 @@ herr_t read_bytes(H5FD_t* f, H5FD_mem_t, hid_t, haddr_t at, size_t size, void* o
       return -1;
     }
     if (n == 0) {  // beyond the end: allocated, not yet written
+      if (self(f)->device->read_only) return -1;
       std::memset(p, 0, size);
       return 0;
     }

@@ -44,6 +44,7 @@ class Hid {
 
 struct Hdf5Device {
   int fd = -1;
+  bool read_only = false;
   int error = 0;         // errno of the first failed read or write
   bool discard = false;  // ignore all further writes
 };

@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 #include <hdf5.h>
 
+#include <cstring>
+
 #include "base/error.h"
+#include "base/random.h"
 #include "io/artifact.h"
 #include "io/temp_folder.h"
 
@@ -118,4 +121,60 @@ TEST_CASE("element types and filters that dl does not use are named") {
   CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, H5T_STD_I16BE, false); })),
             "'odd' has an element type"));
   CHECK(has(failure(changed(dir, [&](hid_t f) { add(f, H5T_STD_U8LE, true); })), "uses HDF5 filter 3"));
+}
+
+extern "C" uint32_t H5_checksum_metadata(const void* data, size_t bytes,
+                                         uint32_t start);  // exported by libhdf5
+
+namespace {
+
+struct Piece {
+  size_t at, bytes;  // without the checksum that follows
+};
+
+// Finds the parts of a file that end in a checksum of HDF5.
+std::vector<Piece> checksummed(const std::string& file) {
+  std::vector<Piece> out;
+  for (const char* mark : {"\x89HDF", "OHDR", "OCHK", "EAHD", "EAIB"})
+    for (size_t at = 0; (at = file.find(mark, at, 4)) != std::string::npos; ++at)
+      for (size_t n = 8; n < 4000 && at + n + 4 <= file.size(); ++n) {
+        uint32_t stored = 0;
+        std::memcpy(&stored, &file[at + n], 4);
+        if (stored == 0 || stored != H5_checksum_metadata(&file[at], n, 0)) continue;
+        out.push_back({at, n});
+        break;
+      }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("metadata that is wrong under a right checksum gives an error or a result, never a crash") {
+  TempFolder dir;
+  {
+    ArtifactWriter w(dir / "a.h5", "dataset");
+    w.create("/train/x", {DType::f32, {4}}, 16);
+    const std::vector<float> rows(4 * 50);
+    w.append("/train/x", rows.data(), 50);
+    w.write("/mean", Tensor(DType::f32, {4}));
+    w.finish();
+  }
+  const std::string good = dir.bytes("a.h5");
+  const std::vector<Piece> pieces = checksummed(good);
+  REQUIRE(pieces.size() >= 6);
+  Random random(1, stream_id("metadata"));
+  int refused = 0;
+  for (int i = 0; i < 1500; ++i) {
+    std::string bad = good;
+    for (int64_t k = random.below(3); k >= 0; --k) {
+      const Piece& p = pieces[static_cast<size_t>(random.below(static_cast<int64_t>(pieces.size())))];
+      const size_t at = p.at + 8 + static_cast<size_t>(random.below(static_cast<int64_t>(p.bytes) - 8));
+      const size_t last = random.below(2) ? std::min(at + 8, p.at + p.bytes) : at + 1;
+      for (size_t j = at; j < last; ++j) bad[j] = static_cast<char>(random.bits());
+      const uint32_t sum = H5_checksum_metadata(&bad[p.at], p.bytes, 0);
+      std::memcpy(&bad[p.at + p.bytes], &sum, 4);
+    }
+    refused += !failure(dir.put("bad.h5", bad)).empty();
+  }
+  CHECK(refused > 500);
 }
