@@ -131,6 +131,8 @@ std::vector<std::string> ArtifactReader::Impl::names(hid_t group) const {
     if (info->type == H5L_TYPE_HARD) list->emplace_back(name);
     return list->size() > kMaxNames ? -1 : 0;
   };
+  // A search for what is not there decodes every link; H5Literate would free what it has not decoded when one is bad.
+  check(H5Lexists(group, "<none>", H5P_DEFAULT) == 0, "is damaged: a group cannot be listed");
   const Hid creation = H5Gget_create_plist(group);
   unsigned order = 0;
   H5Pget_link_creation_order(creation, &order);
