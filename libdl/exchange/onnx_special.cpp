@@ -73,10 +73,13 @@ bool matmul(OnnxEmitter& e, const Node& n) {
   return true;
 }
 
-// The extents of the attribute mean the same in ONNX: 0 keeps, -1 stands for the rest.
+// The extents of the attribute mean the same in ONNX: 0 keeps, -1 stands for the rest. A first extent that stays is
+// written as 0, so that the batch may have any size.
 bool reshape(OnnxEmitter& e, const Node& n) {
-  const std::string shape = e.integers(e.attributes(n).at("shape").get<std::vector<int64_t>>());
-  e.add("Reshape", 13, {e.name(n.in[0]), shape}, {}, e.name(n.out[0]));
+  auto shape = e.attributes(n).at("shape").get<std::vector<int64_t>>();
+  const Shape& from = e.graph().type(n.in[0]).shape;
+  if (!shape.empty() && from.rank() > 0 && shape[0] == from[0]) shape[0] = 0;
+  e.add("Reshape", 13, {e.name(n.in[0]), e.integers(shape)}, {}, e.name(n.out[0]));
   return true;
 }
 

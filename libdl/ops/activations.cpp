@@ -57,7 +57,7 @@ constexpr OpDef gradient(std::string_view name, std::string_view doc, std::strin
 }  // namespace
 
 const OpDef relu =
-    activation("relu", "Rectified linear unit: max(0, x).", {"Relu", 14}, grad_by_y<relu_grad>);
+    activation("relu", "Rectified linear unit: max(0, x).", {"Relu", 13}, grad_by_y<relu_grad>);
 const OpDef relu_grad = gradient("relu_grad", "Gradient of relu: dy where y > 0, else 0.", "y dy");
 
 const OpDef sigmoid =
@@ -67,7 +67,7 @@ const OpDef sigmoid_grad = gradient("sigmoid_grad", "Gradient of sigmoid: dy y (
 const OpDef tanh = activation("tanh", "Hyperbolic tangent.", {"Tanh", 13}, grad_by_y<tanh_grad>);
 const OpDef tanh_grad = gradient("tanh_grad", "Gradient of tanh: dy (1 - y^2).", "y dy");
 
-const OpDef leaky_relu = activation("leaky_relu", "x where x > 0, else slope x.", {"LeakyRelu", 16},
+const OpDef leaky_relu = activation("leaky_relu", "x where x > 0, else slope x.", {"LeakyRelu", 13},
                                     grad_by_y<leaky_relu_grad>, &attr_ops<LeakyReluAttrs>);
 const OpDef leaky_relu_grad =
     gradient("leaky_relu_grad", "Gradient of leaky_relu: dy where y > 0, else slope dy.", "y dy",

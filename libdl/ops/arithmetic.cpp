@@ -116,11 +116,11 @@ void grad_broadcast_to(GradCtx& c) {
 
 }  // namespace
 
-const OpDef add = pair("add", "a + b, with broadcasting.", kCommutative, {"Add", 14}, grad_add);
-const OpDef sub = pair("sub", "a - b, with broadcasting.", 0, {"Sub", 14}, grad_sub);
+const OpDef add = pair("add", "a + b, with broadcasting.", kCommutative, {"Add", 13}, grad_add);
+const OpDef sub = pair("sub", "a - b, with broadcasting.", 0, {"Sub", 13}, grad_sub);
 const OpDef mul =
-    pair("mul", "a times b element by element, with broadcasting.", kCommutative, {"Mul", 14}, grad_mul);
-const OpDef div = pair("div", "a / b, with broadcasting.", 0, {"Div", 14}, grad_div);
+    pair("mul", "a times b element by element, with broadcasting.", kCommutative, {"Mul", 13}, grad_mul);
+const OpDef div = pair("div", "a / b, with broadcasting.", 0, {"Div", 13}, grad_div);
 const OpDef maximum = pair("maximum", "The larger of a and b, with broadcasting.", kCommutative, {"Max", 13},
                            [](GradCtx& c) { grad_extremum(c, 0, 1); });
 const OpDef minimum = pair("minimum", "The smaller of a and b, with broadcasting.", kCommutative, {"Min", 13},

@@ -110,7 +110,7 @@ const OpDef batch_norm_inference{
     .args = "x gamma beta mean var",
     .attrs = &attr_ops<BatchNormInferenceAttrs>,
     .traits = kInPlace,
-    .onnx = {"BatchNormalization", 15},
+    .onnx = {"BatchNormalization", 13},
     .infer =
         [](InferCtx& c) {
           require_channels(c, 1, 5);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_symbols.py OBJECTS: fails when an object of libdl could end the process or print. OBJECTS lists one file per line."""
+"""check_symbols.py OBJECTS...: fails when an object of libdl could end the process or print. OBJECTS lists one file per line."""
 import pathlib
 import re
 import subprocess
@@ -9,7 +9,7 @@ FORBIDDEN = re.compile(
     r"(_?exit|_Exit|quick_exit|abort|v?printf|__v?printf_chk|puts|putchar|perror|stdout|stderr"
     r"|std::(basic_)?(cout|cerr|clog|cin|wcout|wcerr)|std::terminate\(\))")
 
-objects = pathlib.Path(sys.argv[1]).read_text().split()
+objects = [o for arg in sys.argv[1:] for o in pathlib.Path(arg).read_text().split()]
 bad = 0
 for obj in objects:
     names = subprocess.run(["nm", "-C", "--undefined-only", obj], capture_output=True, text=True, check=True).stdout
