@@ -31,6 +31,15 @@ Strip strip_at(const ConvShape& s, int64_t strips, int64_t i) {
   return {first, (i + 1) * s.oh / strips - first};
 }
 
+// The frame of a strip: the image itself where it needs no padding, and memory goes on behind it; else filled.
+const float* frame_of(const ConvShape& s, Strip t, const float* x, bool last, int64_t channels,
+                      float* frame) {
+  const bool whole = t.rows == s.oh && s.pt == 0 && s.pl == 0 && s.frame_w() == s.w && s.frame_h(s.oh) == s.h;
+  if (whole && !last && s.c * s.h * s.w >= kFrameSlack) return x;
+  fill_frame(s, t, x, channels, frame);
+  return frame;
+}
+
 // ---- Forward: y[n] (k, pixels) = w (k, c kh kw) columns
 // -----------------------------------------------------------
 
@@ -89,8 +98,7 @@ void run_forward(const Call& c, int, int64_t chunk, float* local) {
       g.b = x + t.row * s.ow;
       g.ldb = s.pixels();
     } else {
-      fill_frame(s, t, x, s.cg(), frame);
-      im2col(s, t, frame, s.cg(), col, g.ldb);
+      im2col(s, t, frame_of(s, t, x, image + 1 == s.n, s.cg(), frame), s.cg(), col, g.ldb);
       g.b = col;
     }
     gemm(g, scratch);
@@ -241,8 +249,7 @@ void gather_images(const GradWeight& f, const Call& c, int64_t image, int64_t n,
       g.ldb = s.pixels();
       return;
     }
-    fill_frame(s, t, x, channels, frame);
-    im2col(s, t, frame, channels, col + i * pixels, f.ld);
+    im2col(s, t, frame_of(s, t, x, image + i + 1 == s.n, channels, frame), channels, col + i * pixels, f.ld);
     for (int64_t k = 0; k < s.kg() && n > 1; ++k)
       copy_row(dy + k * f.ld + i * pixels, g.a + k * s.pixels(), pixels);
   }
