@@ -15,59 +15,91 @@ namespace dl::DL_ISA {
 // ---- Activations. A gradient in terms of y is chosen where that is exact: x need not be kept then. ----
 
 struct relu_fn {  // NaN stays
-  template <class V> DL_HD V operator()(V x) const { return select(x < 0.f, V{}, x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x < 0.f, V{}, x);
+  }
 };
 struct relu_grad_fn {
-  template <class V> DL_HD V operator()(V y, V dy) const { return select(y > 0.f, dy, V{}); }
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, dy, V{});
+  }
 };
 
 struct sigmoid_fn {
-  template <class V> DL_HD V operator()(V x) const { return math::sigmoid(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::sigmoid(x);
+  }
 };
 struct sigmoid_grad_fn {
-  template <class V> DL_HD V operator()(V y, V dy) const { return dy * y * (1.f - y); }
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return dy * y * (1.f - y);
+  }
 };
 
 struct tanh_fn {
-  template <class V> DL_HD V operator()(V x) const { return math::tanh(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::tanh(x);
+  }
 };
 struct tanh_grad_fn {
-  template <class V> DL_HD V operator()(V y, V dy) const { return dy * (1.f - y) * (1.f + y); }
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return dy * (1.f - y) * (1.f + y);
+  }
 };
 
 struct leaky_relu_fn {
   using Attrs = LeakyReluAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x) const { return select(x > 0.f, x, a.slope * x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x > 0.f, x, a.slope * x);
+  }
 };
 struct leaky_relu_grad_fn {
   using Attrs = LeakyReluAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V y, V dy) const { return select(y > 0.f, dy, a.slope * dy); }
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, dy, a.slope * dy);
+  }
 };
 
 struct elu_fn {
   using Attrs = EluAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x) const { return select(x > 0.f, x, a.alpha * math::expm1_neg(x)); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x > 0.f, x, a.alpha * math::expm1_neg(x));
+  }
 };
 struct elu_grad_fn {  // alpha e^x = y + alpha
   using Attrs = EluAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V y, V dy) const { return select(y > 0.f, dy, dy * (y + a.alpha)); }
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, dy, dy * (y + a.alpha));
+  }
 };
 
 struct gelu_fn {
   using Attrs = GeluAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x) const {
+  template <class V>
+  DL_HD V operator()(V x) const {
     return a.approximate == GeluForm::tanh ? math::gelu_tanh(x) : math::gelu(x);
   }
 };
 struct gelu_grad_fn {
   using Attrs = GeluAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x, V dy) const {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
     if (a.approximate == GeluForm::none) {  // Phi(x) + x phi(x)
       const V phi = 0.3989422804f * math::exp(-0.5f * x * x);
       return dy * (0.5f + 0.5f * math::erf(0.70710678f * x) + x * phi);
@@ -79,19 +111,27 @@ struct gelu_grad_fn {
 };
 
 struct softplus_fn {  // max(x, 0) + log(1 + e^-|x|)
-  template <class V> DL_HD V operator()(V x) const {
+  template <class V>
+  DL_HD V operator()(V x) const {
     return select(x > 0.f, x, V{}) + math::log1p_unit(math::exp(-math::abs(x)));
   }
 };
 struct softplus_grad_fn {
-  template <class V> DL_HD V operator()(V x, V dy) const { return dy * math::sigmoid(x); }
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return dy * math::sigmoid(x);
+  }
 };
 
 struct swish_fn {
-  template <class V> DL_HD V operator()(V x) const { return x * math::sigmoid(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return x * math::sigmoid(x);
+  }
 };
 struct swish_grad_fn {
-  template <class V> DL_HD V operator()(V x, V dy) const {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
     const V s = math::sigmoid(x);
     return dy * s * (1.f + x * (1.f - s));
   }
@@ -100,36 +140,64 @@ struct swish_grad_fn {
 // ---- Mathematics ----
 
 struct exp_fn {
-  template <class V> DL_HD V operator()(V x) const { return math::exp(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::exp(x);
+  }
 };
 struct log_fn {
-  template <class V> DL_HD V operator()(V x) const { return math::log(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::log(x);
+  }
 };
 struct sqrt_fn {
-  template <class V> DL_HD V operator()(V x) const { return math::sqrt(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::sqrt(x);
+  }
 };
 struct sqrt_grad_fn {
-  template <class V> DL_HD V operator()(V y, V dy) const { return 0.5f * dy / y; }
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return 0.5f * dy / y;
+  }
 };
 struct square_fn {
-  template <class V> DL_HD V operator()(V x) const { return x * x; }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return x * x;
+  }
 };
 struct square_grad_fn {
-  template <class V> DL_HD V operator()(V x, V dy) const { return 2.f * x * dy; }
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return 2.f * x * dy;
+  }
 };
 struct abs_fn {
-  template <class V> DL_HD V operator()(V x) const { return math::abs(x); }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::abs(x);
+  }
 };
 struct abs_grad_fn {
-  template <class V> DL_HD V operator()(V x, V dy) const { return select(x > 0.f, dy, select(x < 0.f, -dy, V{})); }
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return select(x > 0.f, dy, select(x < 0.f, -dy, V{}));
+  }
 };
 struct neg_fn {
-  template <class V> DL_HD V operator()(V x) const { return -x; }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return -x;
+  }
 };
 struct clip_fn {
   using Attrs = ClipAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x) const {
+  template <class V>
+  DL_HD V operator()(V x) const {
     const V low = select(x < a.min, a.min + V{}, x);
     return select(low > a.max, a.max + V{}, low);
   }
@@ -137,46 +205,77 @@ struct clip_fn {
 struct clip_grad_fn {
   using Attrs = ClipAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x, V dy) const {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
     return select(x < a.min, V{}, select(x > a.max, V{}, dy));
   }
 };
 struct scale_shift_fn {
   using Attrs = ScaleShiftAttrs;
   Attrs a;
-  template <class V> DL_HD V operator()(V x) const { return a.scale * x + a.shift; }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return a.scale * x + a.shift;
+  }
 };
 
 // ---- Broadcasting pairs ----
 
 struct add_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return a + b; }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return a + b;
+  }
 };
 struct sub_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return a - b; }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return a - b;
+  }
 };
 struct mul_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return a * b; }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return a * b;
+  }
 };
 struct div_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return a / b; }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return a / b;
+  }
 };
 struct maximum_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return select(a >= b, a, b); }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return select(a >= b, a, b);
+  }
 };
 struct minimum_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return select(a <= b, a, b); }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return select(a <= b, a, b);
+  }
 };
 struct greater_equal_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return select(a >= b, 1.f + V{}, V{}); }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return select(a >= b, 1.f + V{}, V{});
+  }
 };
 struct less_fn {
-  template <class V> DL_HD V operator()(V a, V b) const { return select(a < b, 1.f + V{}, V{}); }
+  template <class V>
+  DL_HD V operator()(V a, V b) const {
+    return select(a < b, 1.f + V{}, V{});
+  }
 };
 
-template <class F> DL_HD F make_fn(const void* attrs) {
-  if constexpr (requires { typename F::Attrs; }) return F{*static_cast<const typename F::Attrs*>(attrs)};
-  else return F{};
+template <class F>
+DL_HD F make_fn(const void* attrs) {
+  if constexpr (requires { typename F::Attrs; })
+    return F{*static_cast<const typename F::Attrs*>(attrs)};
+  else
+    return F{};
 }
 
 }  // namespace dl::DL_ISA

@@ -9,7 +9,7 @@ struct UpdateAttrs {
   double weight_decay = 0;
   bool decoupled = false;  // p (1 - lr weight_decay) before the step, instead of the summand of the gradient
   double l1 = 0;
-  double clip_value = 0;   // 0: none
+  double clip_value = 0;  // 0: none
 };
 
 struct SgdAttrs : UpdateAttrs {};

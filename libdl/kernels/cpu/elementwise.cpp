@@ -9,7 +9,8 @@ constexpr int64_t kChunk = 16384;  // floats: 64 KiB in, 64 KiB out
 
 void plan_flat(const Call& c, Work& w) { w.chunks[0] = (c.out[0].size() + kChunk - 1) / kChunk; }
 
-template <class F> void unary(const Call& c, int, int64_t chunk, float*) {
+template <class F>
+void unary(const Call& c, int, int64_t chunk, float*) {
   const F f = make_fn<F>(c.attrs);
   const int64_t n = c.out[0].size(), end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
   const float* x = c.in[0].f();
@@ -19,7 +20,8 @@ template <class F> void unary(const Call& c, int, int64_t chunk, float*) {
   if (i < end) store_n(y + i, f(load_n(x + i, end - i)), end - i);
 }
 
-template <class F> void binary(const Call& c, int, int64_t chunk, float*) {
+template <class F>
+void binary(const Call& c, int, int64_t chunk, float*) {
   const F f = make_fn<F>(c.attrs);
   const int64_t n = c.out[0].size(), end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
   const float *a = c.in[0].f(), *b = c.in[1].f();
