@@ -1,10 +1,15 @@
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <limits>
 
 #include "cli/events.h"
 #include "cli/help.h"
+#include "cli/log.h"
 #include "cli/machine.h"
+#include "cli/progress.h"
 #include "cli/record.h"
 
 using namespace dl;
@@ -39,6 +44,23 @@ TEST_CASE("a record prints as JSON, JSON lines and CSV") {
 TEST_CASE("help text is broken at the width and keeps paragraphs") {
   CHECK(wrapped("aa bb cc", 2, 7) == "  aa bb\n  cc");
   CHECK(wrapped("a\n\nb", 0) == "a\n\nb");
+}
+
+TEST_CASE("a short job says nothing of its progress, not even without a terminal") {
+  std::string path = "/tmp/dl-progress-XXXXXX";
+  const int fd = mkstemp(path.data());
+  REQUIRE(fd >= 0);
+  {
+    Log log;
+    log.level = Level::info;
+    log.open_file(path);
+    Progress progress(log, ProgressMode::lines, 10, "records");
+    for (int64_t i = 1; i <= 10; ++i) progress.update(i);
+    progress.finish();
+  }
+  CHECK(lseek(fd, 0, SEEK_END) == 0);
+  close(fd);
+  unlink(path.c_str());
 }
 
 TEST_CASE("this process may use at least one core") { CHECK(usable_cores() >= 1); }

@@ -29,7 +29,8 @@ class Progress {
   ProgressMode mode_;
   int64_t total_, done_ = 0;
   std::string unit_;
-  double start_, next_, pause_ = 2;
+  double pause_ = 2;  // seconds between lines; grows
+  double start_, next_;
   bool drawn_ = false;
 };
 

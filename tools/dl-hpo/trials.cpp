@@ -73,7 +73,7 @@ class Trials {
     progress.finish();
     if (const int stop = cli::interrupted()) return stop;
     if (!study_.best())
-      throw Error(Exit::numeric, str("none of ", study_.trials().size(), " trials came to an end"), "");
+      throw Error(Exit::numeric, str("none of ", study_.trials().size(), " trials came to an end"));
     return failures_ ? static_cast<int>(Exit::partial) : 0;
   }
 
