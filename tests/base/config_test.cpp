@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/random.h"
 #include "base/schema.h"
 #include "base/str.h"
 
@@ -83,6 +84,73 @@ TEST_CASE("every key and value has its line and column") {
   CHECK(c.where("/train/metrics/3") == "net.json:5:1");
   CHECK(c.where("/train/optimizer/momentum") == "net.json:3:12");
   CHECK(c.where("/nothing") == "net.json:1:1");
+}
+
+namespace {
+
+// The byte at a line and column of a text whose characters are all single bytes.
+char at_place(const std::string& text, int line, int column) {
+  size_t i = 0;
+  for (int l = 1; l < line; ++l) i = text.find('\n', i) + 1;
+  return text.at(i + static_cast<size_t>(column) - 1);
+}
+
+void check_marks(const std::string& text, const json& value, const Mark& mark) {
+  const char first = at_place(text, mark.line, mark.column);
+  const bool fits = value.is_object()    ? first == '{'
+                    : value.is_array()   ? first == '['
+                    : value.is_string()  ? first == '"'
+                    : value.is_boolean() ? first == 't' || first == 'f'
+                    : value.is_null()    ? first == 'n'
+                                         : first == '-' || (first >= '0' && first <= '9');
+  if (!fits) FAIL(text);
+  if (mark.key_line && at_place(text, mark.key_line, mark.key_column) != '"') FAIL(text);
+  if (!value.is_structured()) return;
+  REQUIRE(value.size() == mark.children.size());
+  size_t i = 0;
+  for (const json& child : value) check_marks(text, child, mark.children[i++]);
+}
+
+}  // namespace
+
+TEST_CASE("whatever the text, it gives a value with every position right, or an error with a place") {
+  const std::string seed =
+      "{// a\n \"a\": [1, -2.5e3, true, null], /* b */ \"b\\\"\": {\"c\": \"x\\u0041\", \"d\": {}},\n\"e\": "
+      "[[], {\"f\": false}]}";
+  const std::string letters = "{}[]\",:/*\\ \n0eE+-.truefalsn#";
+  Random r(1, stream_id("config_test"));
+  int read = 0, refused = 0;
+  for (int n = 0; n < 20000; ++n) {
+    std::string text = seed;
+    for (int64_t k = r.below(3); k >= 0; --k) {
+      const auto i = static_cast<size_t>(r.below(static_cast<int64_t>(text.size())));
+      const char c = letters[static_cast<size_t>(r.below(static_cast<int64_t>(letters.size())))];
+      switch (r.below(4)) {
+        case 0:
+          text[i] = c;
+          break;
+        case 1:
+          text.insert(i, 1, c);
+          break;
+        case 2:
+          text.erase(i, 1);
+          break;
+        default:
+          text.insert(i, text.substr(static_cast<size_t>(r.below(static_cast<int64_t>(text.size()))), 5));
+          break;
+      }
+    }
+    try {
+      const Document d = parse_json(text, "f");
+      check_marks(text, d.value, d.mark);
+      ++read;
+    } catch (const Error& e) {
+      if (!e.at.starts_with("f:")) FAIL(text);
+      ++refused;
+    }
+  }
+  CHECK(read > 1000);
+  CHECK(refused > 1000);
 }
 
 TEST_CASE("a byte order mark moves no position") {

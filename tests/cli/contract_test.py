@@ -4,13 +4,14 @@ import json
 import os
 import pathlib
 import pty
+import random
 import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
-TOOL = sys.argv.pop(1)
+TOOL = os.path.abspath(sys.argv.pop(1))
 
 
 def run(*args, stdin=subprocess.DEVNULL, env=None, **kw):
@@ -258,6 +259,20 @@ class Exits(unittest.TestCase):
                 r = run(*args)
                 self.assertEqual((r.returncode, r.stderr), (0, ""))
                 self.assertTrue(r.stdout)
+
+
+class Anything(Folder):
+    def test_no_arguments_whatever_end_the_tool_by_a_signal_or_a_bug(self):
+        dice = random.Random(1)
+        words = ["--seed", "--shift", "-c", "-s", "-o", "--data", "--format", "--print-config", "--explain", "--threads", "--device",
+                 "--epochs", "--no-shuffle", "--progress", "-v", "-q", "-vq", "-", "--", "", "=", "--=", "---", "-=1", "x", "train.epochs=2",
+                 "train.optimizer=adam", "{}", "{", "[1]", "-1", "1e9", "99999999999999999999", "--seed=", "--set=", "json", "/", "\xff", "train"]
+        for _ in range(60):
+            args = dice.choices(words, k=dice.randrange(7))
+            with self.subTest(args):
+                r = subprocess.run([TOOL, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=self.dir)
+                self.assertIn(r.returncode, (0, 2, 3, 6), r.stderr)
+                self.assertEqual(r.returncode != 0, b"error:" in r.stderr)
 
 
 class Texts(Folder):
