@@ -79,6 +79,7 @@ std::string confusion_table(const Metrics& m) {
 
 std::string evaluation_text(const Evaluation& e, int64_t classes) {
   std::string out = str("split ", e.split, '\n');
+  if (e.loss_samples > 0) out += table({{"loss", fixed(e.loss / static_cast<double>(e.loss_samples))}});
   for (size_t i = 0; i < e.heads.size(); ++i) {
     const Metrics& m = e.metrics[i];
     if (e.heads.size() > 1) out += str("\noutput ", e.heads[i].output, '\n');
