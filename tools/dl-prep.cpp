@@ -175,8 +175,10 @@ bool has_null(const json& digests) {
 
 int run(cli::Invocation& in) {
   const auto config = in.get<PrepConfig>("prep");
-  if (in.positionals().size() == 1 && is_artifact(in.positionals()[0]))
-    return inspect(in, in.positionals()[0]);
+  const std::vector<std::string>& given = in.positionals();
+  if (given.size() == 1 && is_artifact(given[0])) return inspect(in, given[0]);
+  const bool stream = given.empty() || (given.size() == 1 && given[0] == "-");
+  if (stream && config.from.type == "auto" && looks_only(in)) return inspect(in, in.inputs().front());
   const PrepareInputs inputs = inputs_of(in, config);
   const bool look = looks_only(in);
   const std::string out = look ? "" : in.output();

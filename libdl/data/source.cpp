@@ -56,6 +56,8 @@ std::vector<std::string> class_names(const json& classes, const std::string& poi
 namespace {
 
 std::string detect_type(const std::string& path, const SourceContext& context) {
+  if (path == "-")
+    throw Error(Exit::usage, "<stdin>: is read once and cannot be looked into first, expected --from TYPE");
   if (std::filesystem::is_directory(path)) return "folder";
   ByteReader in(path, context.tmp);
   uint8_t head[512];
