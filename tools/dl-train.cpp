@@ -188,11 +188,7 @@ constexpr const char* kLenet = R"({
 int main(int argc, char** argv) {
   using cli::Take;
   using cli::Type;
-  const cli::Section model{.name = "model", .doc = "The network.", .schema = [] { return json{{"type", "object"}}; },
-                          .check = [](const json& value, const std::string& at) { expand_model(value, {{"classes", 10}}, {"input"}, at); },
-                          .expand = [](const json& value, const std::string& at) {
-                            return dump_expanded(expand_model(value, {{"classes", "$classes"}}, {"input"}, at));
-                          }};
+  const cli::Section model{.name = "model", .doc = "The network.", .schema = model_schema, .check = check_model, .expand = expanded_model};
   return cli::main(
       {.name = "dl-train",
        .summary = "trains a network",

@@ -61,8 +61,6 @@ class Builder {
     std::string at = input.pointer;
     TensorType type = data ? data->type : TensorType{};
     if (shape.is_object()) {
-      constexpr std::array<std::string_view, 2> keys{"shape", "dtype"};
-      check_keys(shape, {{"properties", json::object()}}, at, keys);
       if (shape.contains("dtype") &&
           (!shape["dtype"].is_string() || !parse_dtype(shape["dtype"].get<std::string>(), type.dtype)))
         throw Error(Exit::config, at + "/dtype", "unknown element type, expected f32, f64, i32, i64 or u8");

@@ -148,6 +148,7 @@ class Expander {
         const std::string at = pointer_join(pointer_ + "/inputs", item.key());
         if (!is_name(item.key()))
           fail(at, str("'", item.key(), "' cannot be the name of an input"), kNameRule);
+        if (item.value().is_object()) only_keys(item.value(), at, {"shape", "dtype"});
         out_.inputs.push_back({item.key(), evaluate_json(item.value(), env, at).value, at});
       }
     if (out_.inputs.empty())

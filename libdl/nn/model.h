@@ -95,8 +95,8 @@ DL_API Model build_model(const json& section, const BuildOptions& options);
 DL_API std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed);
 
 // For the config section "model" of a tool. The schema knows every layer type; the check expands the section and reads the
-// attributes of every layer, without data and so without shapes; what it expands to is written as a model again
-// (dump_expanded in nn/expand.h).
+// attributes of every layer, without data and so without shapes; expanded_model() writes it out (dump_expanded in
+// nn/expand.h), with "$classes" left to the data set where no arithmetic needs it.
 DL_API json model_schema();
 DL_API void check_model(const json& section, const std::string& pointer);
 DL_API json expanded_model(const json& section, const std::string& pointer);

@@ -21,8 +21,15 @@ json or_expression(json schema) {
 
 json of_any_type(const char* description) { return {{"description", description}}; }
 
+// One of a family with its attributes left open: written out for every layer they would be most of the schema.
+json initializer(const char* description) {
+  json names = json::array();
+  for (const Variant& v : InitializerFamily::variants()) names.push_back(v.name);
+  return {{"description", description},
+          {"anyOf", {{{"enum", names}}, {{"type", "object"}}, {{"type", "string"}, {"pattern", "^\\$"}}}}};
+}
+
 void add_common(json& properties) {
-  const json init = FieldType<Initializer>::schema({});
   properties["name"] = {{"type", "string"},
                         {"description", "Name of the layer; its type and position unless given."}};
   properties["inputs"] = {
@@ -38,10 +45,8 @@ void add_common(json& properties) {
       or_expression({{"type", "boolean"}, {"description", "Do not train its parameters."}});
   properties["lr_scale"] =
       or_expression({{"type", "number"}, {"minimum", 0}, {"description", "Factor of the learning rate."}});
-  properties["init"] = init;
-  properties["init"]["description"] = "Initial values of weights; he_uniform unless given.";
-  properties["bias_init"] = init;
-  properties["bias_init"]["description"] = "Initial values of biases; zero unless given.";
+  properties["init"] = initializer("Initial values of weights; he_uniform unless given.");
+  properties["bias_init"] = initializer("Initial values of biases; zero unless given.");
 }
 
 json layer_alternatives() {
@@ -85,7 +90,8 @@ json model_schema() {
       {"type", "object"},
       {"properties",
        {{"parameters", {{"type", "object"}, {"description", "Names with defaults; null: must be given."}}},
-        {"layers", layers}}},
+        {"layers",
+         {{"type", "array"}, {"items", json::object()}, {"description", "As the layers of the model."}}}}},
       {"patternProperties", kNotes},
       {"additionalProperties", false},
       {"required", {"layers"}}};
@@ -124,19 +130,25 @@ json model_schema() {
           {"required", {"layers"}}};
 }
 
-// Stands in for what only the data set knows.
-static Expanded expand_without_data(const json& section, const std::string& pointer) {
-  return expand_model(section, {{"classes", 2}}, {"input"}, pointer);
-}
-
 void check_model(const json& section, const std::string& pointer) {
-  for (const ExpandedLayer& layer : expand_without_data(section, pointer).layers) try {
+  const json given{{"classes", 2}};  // stands in for what only the data set knows
+  for (const ExpandedLayer& layer : expand_model(section, given, {"input"}, pointer).layers) {
+    try {
       read_attributes(layer);
     } catch (const Error& e) { throw name_layer(e, layer); }
+  }
 }
 
 json expanded_model(const json& section, const std::string& pointer) {
-  return dump_expanded(expand_without_data(section, pointer));
+  // "$classes" itself stays where no arithmetic is done with it.
+  for (const json& classes : {json("$classes"), json(2)}) {
+    try {
+      return dump_expanded(expand_model(section, {{"classes", classes}}, {"input"}, pointer));
+    } catch (const Error&) {
+      if (classes.is_number()) throw;
+    }
+  }
+  return {};
 }
 
 }  // namespace dl

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 TOOL = sys.argv[1]
@@ -64,7 +65,11 @@ def check(case):
 schema = json.loads(run("--schema").stdout)
 schema["properties"].pop("extends")
 # A key's misspelling is not tested below another misspelling, so each case has one mistake.
-found = list(cases(schema, lambda v: v))
+# A key that stands in many places, as the ones that all layers share, is tried in three of them.
+found, times = [], Counter()
+for case in cases(schema, lambda v: v):
+    times[case[1:]] += 1
+    if times[case[1:]] <= 3: found.append(case)
 with ThreadPoolExecutor(2) as pool:
     bad = [text for text in pool.map(check, found) if text]
 listed = re.search(r"hint: templates: (.*)", run("--init= ").stderr)
