@@ -1,18 +1,8 @@
 // Rows and reference of conv2d; its gradients run with the rows that check gradients.
-#include <cmath>
-
-#include "ops/harness.h"
+#include "ops/fused_activation.h"
 
 namespace dl::test {
 namespace {
-
-double activation(const std::string& name, double x) {
-  if (name == "relu") return x > 0 ? x : 0;
-  if (name == "tanh") return std::tanh(x);
-  if (name == "sigmoid") return 1 / (1 + std::exp(-x));
-  if (name == "gelu") return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
-  return x;
-}
 
 using Ints = std::vector<int64_t>;
 
@@ -36,7 +26,7 @@ const AddReference kConv2d("conv2d", [](Reference& r) {
           const int64_t channel = out / (k / groups) * cg + in;
           s += x[((image * c + channel) * h + iy) * wd + ix] * w[((out * cg + in) * kh + a) * kw + b];
         }
-    r.y()[i] = activation(r.attr<std::string>("activation"), s);
+    r.y()[i] = fused_activation(r, s);
   }
 });
 

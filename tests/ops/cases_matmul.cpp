@@ -1,18 +1,8 @@
 // Rows and references of matmul, affine and reshape.
-#include <cmath>
-
-#include "ops/harness.h"
+#include "ops/fused_activation.h"
 
 namespace dl::test {
 namespace {
-
-double activation(const std::string& name, double x) {
-  if (name == "relu") return x > 0 ? x : 0;
-  if (name == "tanh") return std::tanh(x);
-  if (name == "sigmoid") return 1 / (1 + std::exp(-x));
-  if (name == "gelu") return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
-  return x;
-}
 
 // The derivative in the output y of the activation.
 double derivative(const std::string& name, double y) {
@@ -43,7 +33,7 @@ const AddReference kAffine("affine", [](Reference& r) {
   for (int64_t i = 0; i < r.y().size(); ++i) {
     double s = r.has(2) ? r.x(2)[i % n] : 0;
     for (int64_t p = 0; p < k; ++p) s += r.x(0)[i / n * k + p] * r.x(1)[i % n * k + p];
-    r.y()[i] = activation(r.attr<std::string>("activation"), s);
+    r.y()[i] = fused_activation(r, s);
   }
 });
 
