@@ -173,90 +173,126 @@ bool has_null(const json& digests) {
   return false;
 }
 
-int run(cli::Invocation& in) {
-  const auto config = in.get<PrepConfig>("prep");
-  const std::vector<std::string>& given = in.positionals();
-  if (given.size() == 1 && is_artifact(given[0])) return inspect(in, given[0]);
-  const bool stream = given.empty() || (given.size() == 1 && given[0] == "-");
-  if (stream && config.from.type == "auto" && looks_only(in)) return inspect(in, in.inputs().front());
-  const PrepareInputs inputs = inputs_of(in, config);
-  const bool look = looks_only(in);
-  const std::string out = look ? "" : in.output();
-  const OutputOptions writing{in.tmp, in.on("--force")};
-  const json stored = dump_fields(config);
-  std::string recipe;
-  if (!look) {
-    const json read = digests(inputs);
-    recipe = in.recipe_hash({{"prep", stored}, {"inputs", read}});
-    if (!has_null(read) && in.up_to_date(out, recipe)) return 0;
-    check_output(out, writing);
-  }
-
-  cli::Progress* shown = nullptr;
-  const Views* watching = nullptr;
+// What the callbacks of a preparation report to.
+struct Watch {
+  bool look = false;  // nothing is written: stop when the views have what they want
+  cli::Progress* progress = nullptr;
+  const Views* views = nullptr;
   bool stopped = false;
   int64_t bad = 0;
+};
+
+PrepareOptions reporting(cli::Invocation& in, Watch& watch) {
   PrepareOptions options{in.seed, in.tmp, {}, {}};
   options.on_bad = [&](const std::string& message) {
-    if (++bad < kShownBad)
+    if (++watch.bad < kShownBad)
       in.log.warning(message);
-    else if (bad == kShownBad)
+    else if (watch.bad == kShownBad)
       in.log.warning(str(message, "; further bad records go to --events only"));
     in.events.emit("bad_record", {{"message", message}});
   };
   options.on_progress = [&](int64_t done) {
-    if (shown) shown->update(done);
-    stopped = stopped || cli::interrupted() != 0;
-    return !stopped && (!look || watching->more());
+    watch.progress->update(done);
+    watch.stopped = watch.stopped || cli::interrupted() != 0;
+    return !watch.stopped && (!watch.look || watch.views->more());
   };
-  Preparation preparation(config, inputs, options);
-  for (const std::string& w : preparation.warnings()) in.log.warning(w);
-  if (in.on("--dry-run")) {
-    in.log.info(str(grouped(preparation.records()), " records from ", preparation.type(),
-                    look ? "" : " would go to ", out));
-    return 0;
-  }
+  return options;
+}
 
-  std::optional<DatasetWriter> writer;
-  const std::vector<std::string> parts = preparation.parts();
-  if (!look) writer.emplace(out, preparation.schema(), parts, writing);
-  Views views(in, preparation.schema(), in.on("--check") || !look);
-  watching = &views;
+// Passes all records to the views and, unless it is null, to the writer. False when a signal asked to stop.
+bool pour(cli::Invocation& in, Preparation& preparation, Watch& watch, Views& views, DatasetWriter* writer) {
   cli::Progress progress(in.log, in.progress, preparation.records(), "records");
-  shown = &progress;
+  watch.progress = &progress;
+  watch.views = &views;
   preparation.run([&](const std::string& part, auto columns, auto ids, int64_t count) {
     if (writer) writer->append(part, columns, ids, count);
     views.add(part, columns, ids, count);
   });
   progress.finish();
-  if (stopped) return cli::interrupted();
+  return !watch.stopped;
+}
 
+json rows_by_part(const Preparation& preparation) {
   json rows = json::object();
-  std::string counts;
-  for (const std::string& part : parts) {
+  for (const std::string& part : preparation.parts()) {
     const PartStatistics* p = preparation.statistics().part(part);
     rows[part] = p ? p->rows : 0;
-    counts += str(counts.empty() ? "" : ", ", part, " ", grouped(p ? p->rows : 0));
   }
-  json record{{"type", preparation.type()}, {"rows", rows}, {"bad_records", preparation.bad_records()}};
-  if (!writer) {
-    if (!in.on("--check")) record = json::object();
-    views.show(
-        in, record,
-        in.on("--check") ? str("checked: ", counts, "; ", preparation.bad_records(), " bad records\n") : "");
+  return rows;
+}
+
+std::string counts_text(const json& rows) {
+  std::string out;
+  for (const auto& part : rows.items())
+    out += str(out.empty() ? "" : ", ", part.key(), " ", grouped(part.value().get<int64_t>()));
+  return out;
+}
+
+int look_at(cli::Invocation& in, Preparation& preparation, Watch& watch) {
+  Views views(in, preparation.schema(), in.on("--check"));
+  if (!pour(in, preparation, watch, views, nullptr)) return cli::interrupted();
+  if (!in.on("--check")) {
+    views.show(in, json::object(), "");
     return 0;
   }
-  writer->schema().normalization = preparation.fitted_schema().normalization;
+  const json rows = rows_by_part(preparation);
+  const int64_t bad = preparation.bad_records();
+  views.show(in, {{"type", preparation.type()}, {"rows", rows}, {"bad_records", bad}},
+             str("checked: ", counts_text(rows), "; ", bad, " bad records\n"));
+  return 0;
+}
+
+int write(cli::Invocation& in, Preparation& preparation, Watch& watch, const std::string& out,
+          const json& stored, const std::string& recipe) {
+  DatasetWriter writer(out, preparation.schema(), preparation.parts(), {in.tmp, in.on("--force")});
+  Views views(in, preparation.schema(), true);
+  if (!pour(in, preparation, watch, views, &writer)) return cli::interrupted();
+  writer.schema().normalization = preparation.fitted_schema().normalization;
   json document = in.config.root();
   document["prep"] = stored;
   document["seed"] = in.seed;
-  writer->artifact().config(document);
-  writer->artifact().recipe_hash(recipe);
-  record["content_hash"] = writer->finish();
+  writer.artifact().config(document);
+  writer.artifact().recipe_hash(recipe);
+  const std::string hash = writer.finish();
+  const json rows = rows_by_part(preparation);
   in.write_run_record(out, {{"rows", rows}});
-  record["output"] = out;
-  views.show(in, record, str(out, ": ", counts, "\n"));
+  views.show(in,
+             {{"type", preparation.type()},
+              {"rows", rows},
+              {"bad_records", preparation.bad_records()},
+              {"content_hash", hash},
+              {"output", out}},
+             str(out, ": ", counts_text(rows), "\n"));
   return 0;
+}
+
+int run(cli::Invocation& in) {
+  const auto config = in.get<PrepConfig>("prep");
+  const std::vector<std::string>& given = in.positionals();
+  if (given.size() == 1 && is_artifact(given[0])) return inspect(in, given[0]);
+  Watch watch;
+  watch.look = looks_only(in);
+  const bool stream = given.empty() || (given.size() == 1 && given[0] == "-");
+  if (stream && config.from.type == "auto" && watch.look) return inspect(in, in.inputs().front());
+  const PrepareInputs inputs = inputs_of(in, config);
+  const std::string out = watch.look ? "" : in.output();
+  const json stored = dump_fields(config);
+  std::string recipe;
+  if (!watch.look) {
+    const json read = digests(inputs);
+    recipe = in.recipe_hash({{"prep", stored}, {"inputs", read}});
+    if (!has_null(read) && in.up_to_date(out, recipe)) return 0;
+    check_output(out, {in.tmp, in.on("--force")});
+  }
+  Preparation preparation(config, inputs, reporting(in, watch));
+  for (const std::string& w : preparation.warnings()) in.log.warning(w);
+  if (in.on("--dry-run")) {
+    in.log.info(str(grouped(preparation.records()), " records from ", preparation.type(),
+                    watch.look ? "" : " would go to ", out));
+    return 0;
+  }
+  if (watch.look) return look_at(in, preparation, watch);
+  return write(in, preparation, watch, out, stored, recipe);
 }
 
 }  // namespace

@@ -106,7 +106,11 @@ const Variant& find_variant(std::span<const Variant> all, std::string_view what,
   std::string name;
   if (j.is_string()) name = j.get<std::string>();
   else if (j.is_object() && j.contains("type") && j["type"].is_string()) name = j["type"].get<std::string>();
-  else field_error(at, str("expected the name of a ", what, " or an object with \"type\", got ", j.type_name()));
+  else if (j.is_object()) {
+    std::string known;
+    for (const Variant& v : all) known += str(known.empty() ? "" : ", ", v.name);
+    field_error(at, str("has no \"type\", expected one that names a ", what), "known: " + known);
+  } else field_error(at, str("expected the name of a ", what, " or an object with \"type\", got ", j.type_name()));
   std::vector<std::string> known;
   for (const Variant& v : all) {
     if (v.name == name) return v;
