@@ -6,6 +6,7 @@
 #include "io/artifact.h"
 #include "io/chunk_codec.h"
 #include "io/hdf5_file.h"
+#include "io/header_check.h"
 #include "io/input_file.h"
 #include "io/output_file.h"
 
@@ -66,6 +67,8 @@ void check_superblock(const InputFile& in) {
     bad(str("has ", have - end, " bytes after the end of the artifact, expected none"));
   }
   if (head[11] & 1) bad("is not complete: it was not closed by the program that wrote it");
+  const std::string problem = attribute_problem(in, little_endian(std::string_view(head).substr(36, 8)));
+  if (!problem.empty()) bad("is damaged: " + problem);
 }
 
 }  // namespace
