@@ -80,7 +80,7 @@ struct LayerType {
 LayerType find_layer_type(std::string_view name);          // both null when unknown
 DL_API std::vector<std::string> layer_types();             // all names
 DL_API std::string_view layer_doc(std::string_view name);  // of a known type
-json layer_schema(std::string_view name);                  // of its own attributes
+DL_API json layer_schema(std::string_view name);           // of its own attributes
 // The attributes of a layer as its type's struct.
 Attrs read_attributes(const ExpandedLayer& layer);
 // The same error with the layer's name in front and the blocks behind.
