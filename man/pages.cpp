@@ -29,7 +29,7 @@ std::string traits(const OpDef& op) {
 
 std::string ops_page() {
   std::string out =
-      ".SH NAME\ndl\\-ops \\- operators of libdl\n.SH DESCRIPTION\n"
+      ".TH DL-OPS 7 \"\" \"dl " DL_VERSION "\" \"dl manual\"\n.SH NAME\ndl\\-ops \\- operators of libdl\n.SH DESCRIPTION\n"
       "What a graph is made of. Operands marked ? may be absent, ... stands for one or more.\n"
       "Layers of a model config are listed in\n.BR dl\\-config (5).\n.SH OPERATORS\n";
   for (const OpDef* op : all_ops()) {
