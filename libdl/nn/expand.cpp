@@ -155,7 +155,8 @@ class Expander {
       for (const std::string& name : input_names_) out_.inputs.push_back({name, nullptr, pointer_});
     if (out_.inputs.empty())
       fail(pointer_, "'inputs' is missing",
-           "name them with the shape of one sample: \"inputs\": {\"image\": [1, 28, 28]}");
+           "a data set gives them, or name them with the shape of one sample: \"inputs\": {\"image\": [1, "
+           "28, 28]}");
     for (const ExpandedInput& input : out_.inputs) names_[input.name] = input.name;
   }
 

@@ -115,7 +115,7 @@ TEST_CASE("every mistake in the model section points at its place") {
   CHECK(error("[]").starts_with("/model: expected an object"));
   CHECK(error("{}").starts_with("/model: 'layers' is missing"));
   CHECK(error(R"({"layer": []})") == "/model/layer: unknown key 'layer' | did you mean layers?");
-  CHECK(error(R"({"layers": ["relu"]})").starts_with("/model: 'inputs' is missing | name them"));
+  CHECK(error(R"({"layers": ["relu"]})").starts_with("/model: 'inputs' is missing | a data set gives them"));
   CHECK(error(R"({"inputs": {"x": [1]}, "layers": []})") == "/model/layers: the model has no layers");
   CHECK(error(R"({"inputs": {"x": [1]}, "layers": [3]})")
             .starts_with("/model/layers/0: expected the name of a layer or an object"));
@@ -225,4 +225,22 @@ TEST_CASE("ResNet-50 and ResNet-152 expand from the same page") {
   REQUIRE(it != r50.layers.end());
   CHECK(it->inputs == std::vector<std::string>{"stage_2.bottleneck_1.residual.batch_norm_1",
                                                "stage_2.bottleneck_1.shortcut.batch_norm_1"});
+}
+
+TEST_CASE("the written-out form of a shipped config") {
+  const json out =
+      dump_expanded(expand_model(shipped_model("mlp.json")["model"], {{"classes", 10}}, {"image"}));
+  std::string layers = "\n";
+  for (const json& layer : out["layers"]) layers += layer.dump() + "\n";
+  CHECK(layers == R"(
+{"type":"flatten","name":"flatten_1","inputs":["image"],"x-from":"/model/layers/0"}
+{"type":"dense","name":"hidden_1.dense_1","inputs":["flatten_1"],"units":256,"x-from":"/model/blocks/hidden/layers/0","x-blocks":["hidden at /model/layers/1"]}
+{"type":"relu","name":"hidden_1.relu_1","inputs":["hidden_1.dense_1"],"x-from":"/model/blocks/hidden/layers/1","x-blocks":["hidden at /model/layers/1"]}
+{"type":"dropout","name":"hidden_1.dropout_1","inputs":["hidden_1.relu_1"],"rate":0.2,"x-from":"/model/blocks/hidden/layers/2","x-blocks":["hidden at /model/layers/1"]}
+{"type":"dense","name":"hidden_2.dense_1","inputs":["hidden_1.dropout_1"],"units":256,"x-from":"/model/blocks/hidden/layers/0","x-blocks":["hidden at /model/layers/1"]}
+{"type":"relu","name":"hidden_2.relu_1","inputs":["hidden_2.dense_1"],"x-from":"/model/blocks/hidden/layers/1","x-blocks":["hidden at /model/layers/1"]}
+{"type":"dropout","name":"hidden_2.dropout_1","inputs":["hidden_2.relu_1"],"rate":0.2,"x-from":"/model/blocks/hidden/layers/2","x-blocks":["hidden at /model/layers/1"]}
+{"type":"dense","name":"logits","inputs":["hidden_2.dropout_1"],"units":10,"x-from":"/model/layers/2"}
+)");
+  CHECK(out["outputs"].dump() == R"({"class":"logits"})");
 }
