@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "data/loader.h"
 #include "train/predictions.h"
+#include "train/step_graph.h"
 
 namespace dl {
 namespace {
@@ -84,32 +85,6 @@ MetricList Evaluation::values() const {
     }
   }
   if (!all && !loss_wanted) out.erase(out.begin());
-  return out;
-}
-
-std::map<std::string, std::vector<int64_t>> class_counts(const Dataset& data, const std::string& split) {
-  constexpr int64_t kRows = 4096;
-  std::map<std::string, std::vector<int64_t>> out;
-  const Schema& schema = data.schema();
-  std::vector<std::vector<int32_t>> labels(schema.columns());
-  std::vector<void*> columns(schema.columns(), nullptr);
-  for (size_t i = 0; i < schema.targets.size(); ++i) {
-    if (schema.targets[i].kind != TargetKind::class_index) continue;
-    std::vector<int32_t>& column = labels[schema.inputs.size() + i];
-    column.resize(kRows);
-    columns[schema.inputs.size() + i] = column.data();
-    out[schema.targets[i].name].resize(schema.targets[i].classes.size());
-  }
-  const int64_t rows = data.rows(split);
-  for (int64_t first = 0; first < rows; first += kRows) {
-    const int64_t n = std::min(kRows, rows - first);
-    data.read(split, first, n, columns);
-    for (size_t i = 0; i < schema.targets.size(); ++i)
-      if (columns[schema.inputs.size() + i])
-        for (int64_t r = 0; r < n; ++r)
-          ++out[schema.targets[i].name].at(
-              static_cast<size_t>(labels[schema.inputs.size() + i][static_cast<size_t>(r)]));
-  }
   return out;
 }
 

@@ -38,10 +38,6 @@ struct DL_API Evaluation {
   MetricList values() const;
 };
 
-// Samples of each class in a split, by target; for losses with balanced classes.
-DL_API std::map<std::string, std::vector<int64_t>> class_counts(const Dataset& data,
-                                                                const std::string& split);
-
 // The metrics that an evaluation is going to have, for checking gates before the work.
 DL_API MetricList planned_metrics(const Inference& network, const EvalConfig& config);
 DL_API Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptions& options);

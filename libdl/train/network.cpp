@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "train/step_graph.h"
 
 namespace dl {
 namespace {
@@ -83,36 +84,35 @@ Model Inference::network(int64_t batch) const {
   return m;
 }
 
-bool Inference::add_loss(const std::map<std::string, std::vector<int64_t>>& counts) {
+bool Inference::add_loss(const ClassCounts& counts) {
   const json section = model_.config.value("train", json::object()).value("loss", json());
-  if (!section.is_null()) FieldType<Losses>::parse(losses_, section, "/train/loss", {});
-  std::vector<TargetInfo> targets;
-  for (const Target& t : schema_.targets) {
-    const auto found = counts.find(t.name);
-    targets.push_back({t.name, t.type, static_cast<int64_t>(t.classes.size()),
-                       found == counts.end() ? std::vector<int64_t>() : found->second});
-  }
-  if (counts.empty() && section.dump().find("\"balanced\"") != std::string::npos) return false;
-  loss_targets_ = std::move(targets);
-  executors_.clear();
+  if (!section.is_null()) FieldType<Losses>::parse(train_.loss, section, "/train/loss", {});
+  if (counts.empty() && has_balanced_classes(train_.loss)) return false;
+  counts_ = counts;
+  with_loss_ = true;
+  executors_.reset();
   return true;
 }
 
 const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
   if (inputs.empty()) throw Error(Exit::internal, "no inputs");
-  const int64_t batch = inputs.begin()->second.shape()[0];
-  std::unique_ptr<Executor>& executor = executors_[batch];
-  if (!executor) {
+  if (!executors_) {
     PlanOptions options;
     options.threads = pool_threads(pool_);
-    Model m = network(batch);
-    if (!loss_targets_.empty()) add_losses(m, losses_, loss_targets_);
-    executor = std::make_unique<Executor>(make_plan(std::move(m.graph), options), pool_, model_.parameters);
+    executors_ = std::make_unique<ExecutorCache>(
+        [this](int64_t batch) {
+          Model m = network(batch);
+          if (with_loss_)
+            m = build_evaluation(model_.config.at("model"), train_, schema_, counts_, batch).model;
+          return m;
+        },
+        options, pool_, model_.parameters, 0);
   }
+  Executor& executor = executors_->at(inputs.begin()->second.shape()[0]);
   for (const auto& [name, tensor] : inputs)
-    if (executor->has_input(name)) executor->feed(name, tensor);
-  executor->run();
-  return *executor;
+    if (executor.has_input(name)) executor.feed(name, tensor);
+  executor.run();
+  return executor;
 }
 
 Tensor output_tensor(const Executor& executor, const std::string& name) {

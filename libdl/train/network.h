@@ -10,9 +10,10 @@
 #include "data/schema.h"
 #include "exec/executor.h"
 #include "io/model_file.h"
-#include "nn/loss.h"
 #include "nn/model.h"
+#include "train/executor_cache.h"
 #include "train/metrics.h"
+#include "train/train_config.h"
 
 namespace dl {
 
@@ -32,6 +33,9 @@ struct Head {
 // fit its target's classes, or when no output has a target. `graph` is the network at the batch size `batch`.
 DL_API std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema);
 
+// Samples of each class by target, for losses with balanced classes; may be empty.
+using ClassCounts = std::map<std::string, std::vector<int64_t>>;
+
 // The inference form of a trained network. Plans are made once for each batch size.
 class DL_API Inference {
  public:
@@ -40,8 +44,8 @@ class DL_API Inference {
   const ModelFile& model() const { return model_; }
   const Schema& schema() const { return schema_; }
   // Lets run() compute the output "loss" too, as the model was trained; it then wants the targets among its inputs.
-  // False when the losses need the class counts of the training part and `counts` (by target) lacks them.
-  bool add_loss(const std::map<std::string, std::vector<int64_t>>& counts = {});
+  // False when the losses need class counts and `counts` is empty.
+  bool add_loss(const ClassCounts& counts = {});
   Model network(int64_t batch) const;
   // Runs a batch; inputs by name with the batch extent, which all of them share. The executor holds the
   // outputs until the next run.
@@ -51,9 +55,10 @@ class DL_API Inference {
   ModelFile model_;
   Schema schema_;
   Pool* pool_;
-  Losses losses_;
-  std::vector<TargetInfo> loss_targets_;  // empty: no loss
-  std::map<int64_t, std::unique_ptr<Executor>> executors_;
+  bool with_loss_ = false;
+  TrainConfig train_;  // its loss alone
+  ClassCounts counts_;
+  std::unique_ptr<ExecutorCache> executors_;
 };
 
 // A copy of an executor's output.

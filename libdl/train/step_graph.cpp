@@ -1,5 +1,7 @@
 #include "train/step_graph.h"
 
+#include <algorithm>
+
 #include "nn/optimizer.h"
 #include "passes/autodiff.h"
 
@@ -24,6 +26,36 @@ StepGraph with_losses(Model model, const TrainConfig& train, const Schema& schem
 }
 
 }  // namespace
+
+bool has_balanced_classes(const Losses& losses) {
+  return FieldType<Losses>::dump(losses).dump().find("\"balanced\"") != std::string::npos;
+}
+
+ClassCounts class_counts(const Dataset& data, const std::string& split) {
+  constexpr int64_t kRows = 4096;
+  ClassCounts out;
+  const Schema& schema = data.schema();
+  std::vector<std::vector<int32_t>> labels(schema.columns());
+  std::vector<void*> columns(schema.columns(), nullptr);
+  for (size_t i = 0; i < schema.targets.size(); ++i) {
+    if (schema.targets[i].kind != TargetKind::class_index) continue;
+    std::vector<int32_t>& column = labels[schema.inputs.size() + i];
+    column.resize(kRows);
+    columns[schema.inputs.size() + i] = column.data();
+    out[schema.targets[i].name].resize(schema.targets[i].classes.size());
+  }
+  const int64_t rows = data.rows(split);
+  for (int64_t first = 0; first < rows; first += kRows) {
+    const int64_t n = std::min(kRows, rows - first);
+    data.read(split, first, n, columns);
+    for (size_t i = 0; i < schema.targets.size(); ++i)
+      if (columns[schema.inputs.size() + i])
+        for (int64_t r = 0; r < n; ++r)
+          ++out[schema.targets[i].name].at(
+              static_cast<size_t>(labels[schema.inputs.size() + i][static_cast<size_t>(r)]));
+  }
+  return out;
+}
 
 StepGraph build_evaluation(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch) {
   return with_losses(build_model(model, build_options(schema, batch, false)), train, schema, counts);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "data/schema.h"
 #include "nn/loss.h"
 #include "nn/model.h"
@@ -12,8 +13,10 @@
 
 namespace dl {
 
-// Samples of each class in the training part by target, for balanced class weights; may be empty.
-using ClassCounts = std::map<std::string, std::vector<int64_t>>;
+// Whether some loss weighs classes by how often they occur, and so needs their counts.
+DL_API bool has_balanced_classes(const Losses& losses);
+// Samples of each class in a split.
+DL_API ClassCounts class_counts(const Dataset& data, const std::string& split);
 
 struct StepGraph {
   Model model;                   // its graph has the losses; the output "loss" is their weighted sum

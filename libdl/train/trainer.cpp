@@ -83,27 +83,8 @@ struct Trainer::Impl {
   }
 
   int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
-  // Balanced class weights need to know how often each class occurs: read from the labels, when asked for.
   ClassCounts count_classes() const {
-    ClassCounts out;
-    if (FieldType<Losses>::dump(config.loss).dump().find("\"balanced\"") == std::string::npos) return out;
-    const Schema& schema = data.schema();
-    std::vector<int32_t> labels(4096);
-    for (size_t i = 0; i < schema.targets.size(); ++i) {
-      const Target& t = schema.targets[i];
-      if (t.kind != TargetKind::class_index || t.type.dtype != DType::i32 || t.type.shape.rank()) continue;
-      std::vector<int64_t>& n = out[t.name];
-      n.resize(t.classes.size());
-      std::vector<void*> columns(schema.columns(), nullptr);
-      columns[schema.inputs.size() + i] = labels.data();
-      const int64_t rows = data.rows(config.split), step = static_cast<int64_t>(labels.size());
-      for (int64_t row = 0; row < rows; row += step) {
-        const int64_t count = std::min(step, rows - row);
-        data.read(config.split, row, count, columns);
-        for (int64_t k = 0; k < count; ++k) ++n[static_cast<size_t>(labels[static_cast<size_t>(k)])];
-      }
-    }
-    return out;
+    return has_balanced_classes(config.loss) ? class_counts(data, config.split) : ClassCounts();
   }
 
   int64_t total_steps() const { return config.epochs * loader.batches(); }

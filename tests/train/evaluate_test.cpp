@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "io/temp_folder.h"
+#include "train/step_graph.h"
 
 using namespace dl;
 
