@@ -163,6 +163,7 @@ struct Trainer::Impl {
     adopt(loaded->state.state, loaded->path);
     best = loaded->state.best;
     counters = saved;
+    has_checkpoint = true;
     if (counters.finished && counters.epoch < config.epochs && !stopped_early()) counters.finished = false;
     if (counters.batch >= loader.batches()) counters.batch = 0;
     event("resume", {{"from", loaded->path}, {"step", counters.step}, {"epoch", counters.epoch}, {"batch", counters.batch}});
@@ -242,8 +243,8 @@ struct Trainer::Impl {
     event("diverged", {{"step", counters.step + 1}, {"epoch", counters.epoch + 1}, {"where", where}});
     throw Error(Exit::numeric, c.origin,
                 str("step ", counters.step + 1, " (epoch ", counters.epoch + 1, "): the loss is ", number(loss), ": ", where, " is not finite"),
-                request.state_dir.empty() ? "lower the learning rate, or clip gradients (train.optimizer.clip_norm)"
-                                          : str("the last good state is kept in ", request.state_dir, "; lower the learning rate, or clip gradients (train.optimizer.clip_norm)"));
+                str(has_checkpoint ? str("the last good state is kept in ", request.state_dir, "; ") : "",
+                    "lower the learning rate, or clip gradients (train.optimizer.clip_norm)"));
   }
 
   // ---- the end of an epoch ----------------------------------------------------------------------------------------
@@ -349,6 +350,7 @@ struct Trainer::Impl {
     state.best = best;
     state.counters = dump_fields(counters);
     StateStore(request.state_dir).save(state);
+    has_checkpoint = true;
     last_save = Clock::now();
     saved_step = counters.step;
     saved_epoch = counters.epoch;
@@ -460,6 +462,7 @@ struct Trainer::Impl {
   RunCounters counters;
   Clock::time_point last_save;
   int64_t saved_step = 0, saved_epoch = 0;
+  bool has_checkpoint = false;  // this run has written one, or started from one
 };
 
 Trainer::Trainer(TrainRequest request, TrainHooks hooks) : impl_(std::make_unique<Impl>(std::move(request), std::move(hooks))) {}

@@ -15,7 +15,7 @@
 namespace dl {
 
 struct TrainRequest {
-  json config;                    // resolved sections model, train, augment; kept in the model
+  json config = json::object();   // resolved sections model, train, augment; kept in the model
   std::string data;               // data set, or "-"
   std::string valid;              // a second data set to validate on; empty: the split valid_split of the first
   std::string state_dir;          // where checkpoints go; empty: none are written
