@@ -61,7 +61,7 @@ void add_keys(const json& schema, const std::string& prefix, std::string& out, i
   if (!schema.contains("properties")) return;
   for (const auto& p : schema["properties"].items()) {
     if (p.value().contains("const")) continue;
-    const std::string name = prefix + '.' + p.key();
+    const std::string name = prefix.empty() ? p.key() : prefix + '.' + p.key();
     json plain = p.value();
     if (plain.contains("default") && plain["default"].is_object()) plain.erase("default");
     const std::string words = schema_words(plain);
