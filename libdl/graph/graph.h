@@ -1,6 +1,7 @@
 #pragma once
 // The intermediate representation: a graph is a value, data only, in static single assignment form. Nodes stand in
 // an order in which they can run. Passes take a graph and return a graph.
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -44,7 +45,7 @@ struct Update { ValueId state, next; };   // after a step, `state` holds `next`
 
 struct DL_API Graph {
   std::string name;
-  std::vector<Value> values;
+  std::deque<Value> values;   // a deque: references such as type() gives outlive the adding of nodes
   std::vector<Node> nodes;
   std::vector<GraphOutput> outputs;
   std::vector<Update> updates;
