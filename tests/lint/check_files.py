@@ -15,8 +15,11 @@ long_files = {line.split()[0] for line in (here / "long_files.txt").read_text().
 
 
 def tracked():
-    run = subprocess.run(["git", "-C", root, "ls-files", "-z"], capture_output=True, text=True)
-    names = run.stdout.split("\0")[:-1] if run.returncode == 0 else []
+    try:  # git: absent on a bare machine
+        run = subprocess.run(["git", "-C", root, "ls-files", "-z"], capture_output=True, text=True)
+        names = run.stdout.split("\0")[:-1] if run.returncode == 0 else []
+    except FileNotFoundError:
+        names = []
     skip = {".git", ".cache"}
     return [root / n for n in names] or [p for p in root.rglob("*") if p.is_file() and not skip & set(p.parts)
                                          and not any(part.startswith("build") for part in p.relative_to(root).parts)]
