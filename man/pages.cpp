@@ -28,10 +28,10 @@ std::string traits(const OpDef& op) {
 }
 
 std::string ops_page() {
-  std::string out =
-      ".TH DL-OPS 7 \"\" \"dl " DL_VERSION "\" \"dl manual\"\n.SH NAME\ndl\\-ops \\- operators of libdl\n.SH DESCRIPTION\n"
-      "What a graph is made of. Operands marked ? may be absent, ... stands for one or more.\n"
-      "Layers of a model config are listed in\n.BR dl\\-config (5).\n.SH OPERATORS\n";
+  std::string out = ".TH DL-OPS 7 \"\" \"dl " DL_VERSION
+                    "\" \"dl manual\"\n.SH NAME\ndl\\-ops \\- operators of libdl\n.SH DESCRIPTION\n"
+                    "What a graph is made of. Operands marked ? may be absent, ... stands for one or more.\n"
+                    "Layers of a model config are listed in\n.BR dl\\-config (5).\n.SH OPERATORS\n";
   for (const OpDef* op : all_ops()) {
     out += str(".TP\n.B ", roff(str(op->results, " = ", op->name, "(", op->args, ")")), '\n',
                roff(std::string(op->doc)), '\n', traits(*op), attributes(op->attrs->schema()));

@@ -26,7 +26,9 @@ TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   r.resume = in.text("--resume");
   if (in.has("--init-from")) r.init_from = in.input("--init-from");
   r.partial = in.on("--partial");
-  r.recipe = [&in, config = r.config](const json& inputs) { return in.recipe_hash({{"config", config}, {"inputs", inputs}}); };
+  r.recipe = [&in, config = r.config](const json& inputs) {
+    return in.recipe_hash({{"config", config}, {"inputs", inputs}});
+  };
   r.seed = in.seed;
   r.threads = in.threads;
   r.tmp = in.tmp;
@@ -37,7 +39,8 @@ TrainRequest make_request(cli::Invocation& in, const std::string& output) {
 // What the recipe depends on besides the config; empty for a stream, which can be read only once.
 json input_hashes(const TrainRequest& r) {
   json hashes = json::object();
-  const std::pair<const char*, const std::string*> inputs[] = {{"data", &r.data}, {"valid", &r.valid}, {"init_from", &r.init_from}};
+  const std::pair<const char*, const std::string*> inputs[] = {
+      {"data", &r.data}, {"valid", &r.valid}, {"init_from", &r.init_from}};
   for (const auto& [name, path] : inputs)
     if (!path->empty() && *path != "-") hashes[name] = ArtifactReader(*path, "", r.tmp).content_hash();
   return hashes;
@@ -45,10 +48,13 @@ json input_hashes(const TrainRequest& r) {
 
 TrainHooks make_hooks(cli::Invocation& in, std::unique_ptr<cli::Progress>& progress) {
   TrainHooks h;
-  if (in.events.enabled()) h.event = [&in](const std::string& name, const json& fields) { in.events.emit(name, fields); };
+  if (in.events.enabled())
+    h.event = [&in](const std::string& name, const json& fields) { in.events.emit(name, fields); };
   h.note = [&in](const std::string& line) {
-    if (line.starts_with("warning: ")) in.log.warning(line.substr(9));
-    else in.log.info(line);
+    if (line.starts_with("warning: "))
+      in.log.warning(line.substr(9));
+    else
+      in.log.info(line);
   };
   h.progress = [&in, &progress](int64_t step, int64_t total, const std::string& text) {
     if (!progress) progress = std::make_unique<cli::Progress>(in.log, in.progress, total, "steps");
@@ -67,22 +73,31 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan) 
   json record = to_json(summary);
   record["batch_size"] = model.batch;
   record["step_flops"] = plan.flops();
-  record["memory"] = {{"parameters", b.parameters}, {"state", b.state}, {"inputs", b.inputs}, {"constants", b.constants},
-                      {"arena", b.arena}, {"arena_lower_bound", plan.memory.lower_bound}};
+  record["memory"] = {{"parameters", b.parameters}, {"state", b.state},
+                      {"inputs", b.inputs},         {"constants", b.constants},
+                      {"arena", b.arena},           {"arena_lower_bound", plan.memory.lower_bound}};
   std::string human = text(summary);
-  human += str("\none step of ", model.batch, " samples: ", grouped(plan.flops()), " operations; memory: parameters ",
-               human_bytes(double(b.parameters)), ", optimiser and statistics ", human_bytes(double(b.state)), ", batch ",
-               human_bytes(double(b.inputs)), ", activations and gradients ", human_bytes(double(b.arena)), "\nkernels (",
-               name_of(plan.isa), "):\n");
+  human += str("\none step of ", model.batch, " samples: ", grouped(plan.flops()),
+               " operations; memory: parameters ", human_bytes(double(b.parameters)),
+               ", optimiser and statistics ", human_bytes(double(b.state)), ", batch ",
+               human_bytes(double(b.inputs)), ", activations and gradients ", human_bytes(double(b.arena)),
+               "\nkernels (", name_of(plan.isa), "):\n");
   json kernels = json::array();
   for (size_t k = 0; k < plan.graph.nodes.size(); ++k) {
     const Node& n = plan.graph.nodes[k];
-    const std::string_view phase = std::array<std::string_view, 3>{"forward", "backward", "update"}[size_t(n.phase)];
+    const std::string_view phase =
+        std::array<std::string_view, 3>{"forward", "backward", "update"}[size_t(n.phase)];
     const json attrs = n.op->attrs->changed(n.attrs.get());
-    kernels.push_back({{"layer", n.name}, {"phase", phase}, {"kernel", n.op->name}, {"attributes", attrs}, {"work", plan.kernels[k] != nullptr},
-                       {"output", plan.graph.type(n.out[0]).text()}, {"flops", node_flops(plan.graph, n)}});
-    human += str("  ", phase, "  ", n.name, n.name.empty() ? "" : "  ", n.op->name, attrs.empty() ? "" : " " + attrs.dump(), "  ",
-                 plan.graph.type(n.out[0]).text(), plan.kernels[k] ? "" : "  (no work: a view)", '\n');
+    kernels.push_back({{"layer", n.name},
+                       {"phase", phase},
+                       {"kernel", n.op->name},
+                       {"attributes", attrs},
+                       {"work", plan.kernels[k] != nullptr},
+                       {"output", plan.graph.type(n.out[0]).text()},
+                       {"flops", node_flops(plan.graph, n)}});
+    human += str("  ", phase, "  ", n.name, n.name.empty() ? "" : "  ", n.op->name,
+                 attrs.empty() ? "" : " " + attrs.dump(), "  ", plan.graph.type(n.out[0]).text(),
+                 plan.kernels[k] ? "" : "  (no work: a view)", '\n');
   }
   record["kernels"] = kernels;
   if (human.ends_with('\n')) human.pop_back();
@@ -104,7 +119,8 @@ void check_space(const cli::Invocation& in, const Trainer& trainer, const std::s
   const int64_t space = check_output(output, {.tmp = in.tmp, .force = in.on("--force")});
   const int64_t need = 4 * trainer.checkpoint_bytes() + (1 << 20);
   if (output != "-" && space < need)
-    throw Error(Exit::io, str(output, ": the file system has ", human_bytes(double(space)), " left, the run needs about ", human_bytes(double(need))));
+    throw Error(Exit::io, str(output, ": the file system has ", human_bytes(double(space)),
+                              " left, the run needs about ", human_bytes(double(need))));
 }
 
 int run(cli::Invocation& in) {
@@ -116,7 +132,9 @@ int run(cli::Invocation& in) {
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
   std::unique_ptr<cli::Progress> progress;
-  if (!look_only && output != "-" && in.on("--if-changed") && in.up_to_date(output, request.recipe(input_hashes(request)))) return 0;
+  if (!look_only && output != "-" && in.on("--if-changed") &&
+      in.up_to_date(output, request.recipe(input_hashes(request))))
+    return 0;
   Trainer trainer(std::move(request), make_hooks(in, progress));
   if (!output.empty()) check_space(in, trainer, output);
   if (in.on("--plan")) {
@@ -124,7 +142,8 @@ int run(cli::Invocation& in) {
     return 0;
   }
   if (in.on("--dry-run")) {
-    in.log.info(str("all is well: ", trainer.steps_per_epoch(), " steps in an epoch, ", grouped(summarize(trainer.model()).parameters), " parameters"));
+    in.log.info(str("all is well: ", trainer.steps_per_epoch(), " steps in an epoch, ",
+                    grouped(summarize(trainer.model()).parameters), " parameters"));
     return 0;
   }
   TrainResult result = trainer.run();
@@ -135,10 +154,16 @@ int run(cli::Invocation& in) {
   }
   if (result.already_complete) in.log.info("already complete");
   result.model.save(output, {.tmp = in.tmp, .force = in.on("--force")});
-  json record{{"steps", result.steps}, {"epochs", result.epochs}, {"metrics", result.metrics}, {"seconds", result.seconds},
-              {"samples_per_second", result.samples_per_second}, {"wait_seconds", result.wait_seconds}, {"output", output}};
+  json record{{"steps", result.steps},
+              {"epochs", result.epochs},
+              {"metrics", result.metrics},
+              {"seconds", result.seconds},
+              {"samples_per_second", result.samples_per_second},
+              {"wait_seconds", result.wait_seconds},
+              {"output", output}};
   in.write_run_record(output, record);
-  in.emit(record, str("wrote ", output, " after ", result.epochs, " epochs, ", result.steps, " steps, ", human_seconds(result.seconds)));
+  in.emit(record, str("wrote ", output, " after ", result.epochs, " epochs, ", result.steps, " steps, ",
+                      human_seconds(result.seconds)));
   return 0;
 }
 
@@ -188,37 +213,80 @@ constexpr const char* kLenet = R"({
 int main(int argc, char** argv) {
   using cli::Take;
   using cli::Type;
-  const cli::Section model{.name = "model", .doc = "The network.", .schema = model_schema, .check = check_model, .expand = expanded_model};
+  const cli::Section model{.name = "model",
+                           .doc = "The network.",
+                           .schema = model_schema,
+                           .check = check_model,
+                           .expand = expanded_model};
   return cli::main(
       {.name = "dl-train",
        .summary = "trains a network",
        .synopsis = {"[-c CFG] [-s K=V]... --data DATA.h5|- [--valid V.h5] -o MODEL.h5|-"},
-       .description =
-           "Trains the network of the config section \"model\" on a data set as section \"train\" says, and writes it as a "
-           "model artifact.\n\nThe result depends on config, data and seed alone: not on threads, not on kills and resumes, "
-           "not on the day. Checkpoints go to OUT.state, never to OUT; --resume auto goes on from the newest one, from the "
-           "start where there is none, and does nothing where the run is complete.",
-       .sections = {model, cli::section<TrainConfig>("train", "How it is trained."),
-                    {.name = "augment", .doc = "Transforms applied to samples on the fly.", .schema = augment_schema,
+       .description = "Trains the network of the config section \"model\" on a data set as section \"train\" "
+                      "says, and writes it as a "
+                      "model artifact.\n\nThe result depends on config, data and seed alone: not on threads, "
+                      "not on kills and resumes, "
+                      "not on the day. Checkpoints go to OUT.state, never to OUT; --resume auto goes on from "
+                      "the newest one, from the "
+                      "start where there is none, and does nothing where the run is complete.",
+       .sections = {model,
+                    cli::section<TrainConfig>("train", "How it is trained."),
+                    {.name = "augment",
+                     .doc = "Transforms applied to samples on the fly.",
+                     .schema = augment_schema,
                      .check = [](const json& value, const std::string& at) { parse_augment(value, at); }}},
        .options =
            {{.name = "--data", .arg = "FILE|-", .doc = "The data set to learn from.", .type = Type::input},
-            {.name = "--valid", .arg = "FILE", .doc = "A second data set to validate on; else a split of the first.", .type = Type::input},
-            {.name = "--epochs", .arg = "N", .doc = "Epochs in total.", .type = Type::integer, .config = "/train/epochs"},
-            {.name = "--batch-size", .arg = "N", .doc = "Samples in one step.", .type = Type::integer, .config = "/train/batch_size"},
-            {.name = "--lr", .arg = "RATE", .doc = "Base learning rate.", .type = Type::number, .config = "/train/optimizer/lr"},
-            {.name = "--resume", .arg = "auto|none|FOLDER", .doc = "Go on from a checkpoint.", .fallback = "none"},
-            {.name = "--state-dir", .arg = "FOLDER", .doc = "Where checkpoints go; else OUT.state, and none for a stream.", .type = Type::path},
-            {.name = "--init-from", .arg = "MODEL", .doc = "Start a new run from the parameters of a model.", .type = Type::input},
-            {.name = "--partial", .doc = "Let --init-from take what fits and say what does not.", .take = Take::nothing},
-            {.name = "--no-pass", .arg = "NAME", .doc = "Leave out a pass of the graph compiler: simplify, fuse, schedule or in_place.", .take = Take::many}},
+            {.name = "--valid",
+             .arg = "FILE",
+             .doc = "A second data set to validate on; else a split of the first.",
+             .type = Type::input},
+            {.name = "--epochs",
+             .arg = "N",
+             .doc = "Epochs in total.",
+             .type = Type::integer,
+             .config = "/train/epochs"},
+            {.name = "--batch-size",
+             .arg = "N",
+             .doc = "Samples in one step.",
+             .type = Type::integer,
+             .config = "/train/batch_size"},
+            {.name = "--lr",
+             .arg = "RATE",
+             .doc = "Base learning rate.",
+             .type = Type::number,
+             .config = "/train/optimizer/lr"},
+            {.name = "--resume",
+             .arg = "auto|none|FOLDER",
+             .doc = "Go on from a checkpoint.",
+             .fallback = "none"},
+            {.name = "--state-dir",
+             .arg = "FOLDER",
+             .doc = "Where checkpoints go; else OUT.state, and none for a stream.",
+             .type = Type::path},
+            {.name = "--init-from",
+             .arg = "MODEL",
+             .doc = "Start a new run from the parameters of a model.",
+             .type = Type::input},
+            {.name = "--partial",
+             .doc = "Let --init-from take what fits and say what does not.",
+             .take = Take::nothing},
+            {.name = "--no-pass",
+             .arg = "NAME",
+             .doc = "Leave out a pass of the graph compiler: simplify, fuse, schedule or in_place.",
+             .take = Take::many}},
        .output = cli::Output::artifact,
        .output_doc = "The trained model.",
-       .examples = {{"dl-train -c lenet5.json --data mnist.h5 -o lenet5.h5", "Train with the settings of a file."},
-                    {"dl-train -c lenet5.json -s train.optimizer.lr=0.01 --data mnist.h5 -o lenet5.h5 --resume auto", "Override one key; go on where an earlier run was killed."},
-                    {"dl-train -c lenet5.json --data mnist.h5 --plan", "Show layers, shapes, costs and kernels without training."}},
-       .templates = {{"mlp", "A small network of dense layers.", kMlp}, {"lenet5", "A convolutional network for small pictures.", kLenet}},
-       .files = {{"OUT.state", "Checkpoints of the run."}, {"OUT.run.json", "Command line, times, host: what varies from run to run."}},
+       .examples =
+           {{"dl-train -c lenet5.json --data mnist.h5 -o lenet5.h5", "Train with the settings of a file."},
+            {"dl-train -c lenet5.json -s train.optimizer.lr=0.01 --data mnist.h5 -o lenet5.h5 --resume auto",
+             "Override one key; go on where an earlier run was killed."},
+            {"dl-train -c lenet5.json --data mnist.h5 --plan",
+             "Show layers, shapes, costs and kernels without training."}},
+       .templates = {{"mlp", "A small network of dense layers.", kMlp},
+                     {"lenet5", "A convolutional network for small pictures.", kLenet}},
+       .files = {{"OUT.state", "Checkpoints of the run."},
+                 {"OUT.run.json", "Command line, times, host: what varies from run to run."}},
        .graceful = true,
        .run = run},
       argc, argv);

@@ -10,16 +10,16 @@ namespace dl {
 // What a tool returns to the shell. An Error carries the code of its category.
 enum class Exit : int {
   ok = 0,
-  internal = 1,     // a bug of ours
-  usage = 2,        // unknown flag, missing argument
-  config = 3,       // JSON syntax, unknown key, wrong type or range, shapes that do not fit, resume conflict
-  data = 4,         // missing, truncated, wrong kind, bad records over the limit, empty input
-  io = 5,           // cannot write, disk full, output exists and is not ours
-  device = 6,       // device or build feature absent
-  memory = 7,       // host or device memory
-  numeric = 8,      // diverged; an export or determinism check failed
-  partial = 9,      // --keep-going finished with failures
-  gate = 10,        // a --gate or --baseline condition is false, everything else worked
+  internal = 1,  // a bug of ours
+  usage = 2,     // unknown flag, missing argument
+  config = 3,    // JSON syntax, unknown key, wrong type or range, shapes that do not fit, resume conflict
+  data = 4,      // missing, truncated, wrong kind, bad records over the limit, empty input
+  io = 5,        // cannot write, disk full, output exists and is not ours
+  device = 6,    // device or build feature absent
+  memory = 7,    // host or device memory
+  numeric = 8,   // diverged; an export or determinism check failed
+  partial = 9,   // --keep-going finished with failures
+  gate = 10,     // a --gate or --baseline condition is false, everything else worked
   interrupted = 130,
   terminated = 143,
   broken_pipe = 141,  // the reader went away; no message

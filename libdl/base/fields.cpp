@@ -11,9 +11,12 @@ void field_error(const std::string& pointer, const std::string& message, const s
 std::string pointer_join(const std::string& pointer, std::string_view key) {
   std::string out = pointer + '/';
   for (char c : key) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
+    if (c == '~')
+      out += "~0";
+    else if (c == '/')
+      out += "~1";
+    else
+      out += c;
   }
   return out;
 }
@@ -26,7 +29,8 @@ json number_json(float v) {
 static std::string describe(const std::string& key, const json& property) {
   std::string out = key;
   std::vector<std::string> notes;
-  if (const auto t = property.find("type"); t != property.end() && t->is_string()) notes.push_back(t->get<std::string>());
+  if (const auto t = property.find("type"); t != property.end() && t->is_string())
+    notes.push_back(t->get<std::string>());
   if (const auto d = property.find("default"); d != property.end()) notes.push_back("default " + d->dump());
   if (!notes.empty()) out += " (" + join(notes, ", ") + ")";
   return out;
@@ -43,10 +47,13 @@ void check_keys(const json& object, const json& schema, const std::string& point
     for (const auto& p : props.items()) known.push_back(p.key());
     known.insert(known.end(), also.begin(), also.end());
     std::vector<std::string> near;
-    for (const std::string& k : closest(key, known)) near.push_back(props.contains(k) ? describe(k, props.at(k)) : k);
+    for (const std::string& k : closest(key, known))
+      near.push_back(props.contains(k) ? describe(k, props.at(k)) : k);
     std::string hint;
-    if (!near.empty()) hint = "did you mean " + join(near, ", or ") + "?";
-    else if (!known.empty()) hint = "known keys: " + join(known, ", ");
+    if (!near.empty())
+      hint = "did you mean " + join(near, ", or ") + "?";
+    else if (!known.empty())
+      hint = "known keys: " + join(known, ", ");
     Error e(Exit::config, pointer_join(pointer, key), str("unknown key '", key, "'"), hint);
     e.about_key = true;
     throw e;
@@ -70,7 +77,8 @@ int64_t parse_integer(const json& j, const std::string& at) {
     if (v == std::floor(v) && std::fabs(v) < 9e15) return static_cast<int64_t>(v);
   }
   expect(j.is_number_integer(), j, "integer", at);
-  if (j.is_number_unsigned() && j.get<uint64_t>() > uint64_t{1} << 62) field_error(at, shown(j) + " is too large");
+  if (j.is_number_unsigned() && j.get<uint64_t>() > uint64_t{1} << 62)
+    field_error(at, shown(j) + " is too large");
   return j.get<int64_t>();
 }
 
@@ -84,14 +92,16 @@ void check_bounds(double v, const Bounds& b, const std::string& at) {
   const bool lo = std::isfinite(b.min), hi = std::isfinite(b.max);
   field_error(at, str(v, " is out of range, expected ",
                       lo && hi ? str("between ", b.min, " and ", b.max)
-                               : lo ? str("at least ", b.min) : str("at most ", b.max)));
+                      : lo     ? str("at least ", b.min)
+                               : str("at most ", b.max)));
 }
 
 size_t parse_enum(const json& j, std::span<const std::string_view> names, const std::string& at) {
   const std::vector<std::string> all(names.begin(), names.end());
   expect(j.is_string(), j, "one of " + join(all, ", "), at);
   const auto it = std::find(all.begin(), all.end(), j.get<std::string>());
-  if (it == all.end()) field_error(at, str("'", j.get<std::string>(), "' is not known, expected one of ", join(all, ", ")));
+  if (it == all.end())
+    field_error(at, str("'", j.get<std::string>(), "' is not known, expected one of ", join(all, ", ")));
   return static_cast<size_t>(it - all.begin());
 }
 
@@ -102,15 +112,19 @@ void add_bounds(json& schema, const Bounds& b) {
 
 }  // namespace detail
 
-const Variant& find_variant(std::span<const Variant> all, std::string_view what, const json& j, const std::string& at) {
+const Variant& find_variant(std::span<const Variant> all, std::string_view what, const json& j,
+                            const std::string& at) {
   std::string name;
-  if (j.is_string()) name = j.get<std::string>();
-  else if (j.is_object() && j.contains("type") && j["type"].is_string()) name = j["type"].get<std::string>();
+  if (j.is_string())
+    name = j.get<std::string>();
+  else if (j.is_object() && j.contains("type") && j["type"].is_string())
+    name = j["type"].get<std::string>();
   else if (j.is_object()) {
     std::string known;
     for (const Variant& v : all) known += str(known.empty() ? "" : ", ", v.name);
     field_error(at, str("has no \"type\", expected one that names a ", what), "known: " + known);
-  } else field_error(at, str("expected the name of a ", what, " or an object with \"type\", got ", j.type_name()));
+  } else
+    field_error(at, str("expected the name of a ", what, " or an object with \"type\", got ", j.type_name()));
   std::vector<std::string> known;
   for (const Variant& v : all) {
     if (v.name == name) return v;

@@ -62,9 +62,13 @@ constexpr Field<A, T> field(std::string_view key, T A::*member, std::string_view
 }
 
 template <class A>
-concept HasFields = requires(const A* a) { fields(a); };
+concept HasFields = requires(const A* a) {
+  fields(a);
+};
 template <class E>
-concept NamedEnum = std::is_enum_v<E> && requires(const E* e) { enum_names(e); };
+concept NamedEnum = std::is_enum_v<E> && requires(const E* e) {
+  enum_names(e);
+};
 
 struct NoAttrs {};
 constexpr auto fields(const NoAttrs*) { return std::tuple{}; }
@@ -74,7 +78,8 @@ void for_each_field(Fn fn) {
   std::apply([&](const auto&... f) { (fn(f), ...); }, fields(static_cast<const A*>(nullptr)));
 }
 
-[[noreturn]] DL_API void field_error(const std::string& pointer, const std::string& message, const std::string& hint = {});
+[[noreturn]] DL_API void field_error(const std::string& pointer, const std::string& message,
+                                     const std::string& hint = {});
 // Throws unless the key is known: names the closest known keys with their types and defaults (from `schema`).
 // Keys that begin with "_" or "x-" are notes and always pass.
 DL_API void check_keys(const json& object, const json& schema, const std::string& pointer,
@@ -83,7 +88,9 @@ DL_API std::string pointer_join(const std::string& pointer, std::string_view key
 DL_API json number_json(float v);  // 0.01f prints as 0.01, not 0.009999999776482582
 
 // Bounds that the field states apply to every number inside the value.
-struct Bounds { double min, max; };
+struct Bounds {
+  double min, max;
+};
 
 template <class T>
 struct FieldType;  // parse, schema, dump for one type; specialised below
@@ -98,7 +105,7 @@ DL_API void add_bounds(json& schema, const Bounds& b);
 }  // namespace detail
 
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 struct FieldType<T> {
   static void parse(T& v, const json& j, const std::string& at, const Bounds& b) {
     if constexpr (std::is_same_v<T, bool>) {
@@ -118,8 +125,10 @@ struct FieldType<T> {
     return s;
   }
   static json dump(const T& v) {
-    if constexpr (std::is_same_v<T, float>) return number_json(v);
-    else return v;
+    if constexpr (std::is_same_v<T, float>)
+      return number_json(v);
+    else
+      return v;
   }
   static bool equal(const T& a, const T& b) { return a == b; }
 };
@@ -229,15 +238,20 @@ struct FieldType<std::map<std::string, T>> {
   static void parse(std::map<std::string, T>& v, const json& j, const std::string& at, const Bounds& b) {
     detail::expect(j.is_object(), j, "object", at);
     v.clear();
-    for (const auto& item : j.items()) FieldType<T>::parse(v[item.key()], item.value(), pointer_join(at, item.key()), b);
+    for (const auto& item : j.items())
+      FieldType<T>::parse(v[item.key()], item.value(), pointer_join(at, item.key()), b);
   }
-  static json schema(const Bounds& b) { return {{"type", "object"}, {"additionalProperties", FieldType<T>::schema(b)}}; }
+  static json schema(const Bounds& b) {
+    return {{"type", "object"}, {"additionalProperties", FieldType<T>::schema(b)}};
+  }
   static json dump(const std::map<std::string, T>& v) {
     json out = json::object();
     for (const auto& [k, t] : v) out[k] = FieldType<T>::dump(t);
     return out;
   }
-  static bool equal(const std::map<std::string, T>& a, const std::map<std::string, T>& b) { return dump(a) == dump(b); }
+  static bool equal(const std::map<std::string, T>& a, const std::map<std::string, T>& b) {
+    return dump(a) == dump(b);
+  }
 };
 
 template <class A>
@@ -248,8 +262,10 @@ json fields_schema() {
     using T = std::remove_cvref_t<decltype(defaults.*(f.member))>;
     json p = FieldType<T>::schema(Bounds{f.min, f.max});
     p["description"] = f.doc;
-    if (f.needed) required.push_back(f.key);
-    else p["default"] = FieldType<T>::dump(defaults.*(f.member));
+    if (f.needed)
+      required.push_back(f.key);
+    else
+      p["default"] = FieldType<T>::dump(defaults.*(f.member));
     props[std::string(f.key)] = std::move(p);
   });
   json s{{"type", "object"}, {"properties", props}, {"additionalProperties", false}};
@@ -272,8 +288,10 @@ void parse_fields(A& a, const json& j, const std::string& at, std::span<const st
   for_each_field<A>([&](const auto& f) {
     using T = std::remove_cvref_t<decltype(a.*(f.member))>;
     const auto it = j.find(std::string(f.key));
-    if (it != j.end()) FieldType<T>::parse(a.*(f.member), *it, pointer_join(at, f.key), Bounds{f.min, f.max});
-    else if (f.needed) field_error(at, str("'", f.key, "' is missing, it is required: ", f.doc));
+    if (it != j.end())
+      FieldType<T>::parse(a.*(f.member), *it, pointer_join(at, f.key), Bounds{f.min, f.max});
+    else if (f.needed)
+      field_error(at, str("'", f.key, "' is missing, it is required: ", f.doc));
   });
 }
 
@@ -313,9 +331,9 @@ struct AttrOps {
   // Keys "type", "name", "inputs" and those of `also` are left to the caller.
   Attrs (*parse)(const json&, const std::string& pointer, std::span<const std::string_view> also);
   json (*schema)();
-  json (*dump)(const void*);      // every field
-  json (*changed)(const void*);   // fields that differ from their default
-  json (*onnx)(const void*);      // {ONNX attribute: value}
+  json (*dump)(const void*);     // every field
+  json (*changed)(const void*);  // fields that differ from their default
+  json (*onnx)(const void*);     // {ONNX attribute: value}
   bool (*equal)(const void*, const void*);
 };
 

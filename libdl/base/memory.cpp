@@ -11,7 +11,8 @@
 
 namespace dl {
 namespace {
-constexpr size_t kMapped = 1 << 20;  // from here on blocks are mapped: zero pages for free, given back at once
+constexpr size_t kMapped =
+    1 << 20;  // from here on blocks are mapped: zero pages for free, given back at once
 }
 
 Memory::Memory(size_t bytes) : bytes_(bytes) {
@@ -23,12 +24,15 @@ Memory::Memory(size_t bytes) : bytes_(bytes) {
     data_ = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
     if (data_) std::memset(data_, 0, bytes);
   }
-  if (!data_) throw Error(Exit::memory, str("out of memory: ", human_bytes(double(bytes)), " asked for in one piece"));
+  if (!data_)
+    throw Error(Exit::memory, str("out of memory: ", human_bytes(double(bytes)), " asked for in one piece"));
 }
 
 Memory::~Memory() {
-  if (bytes_ >= kMapped) ::munmap(data_, bytes_);
-  else std::free(data_);
+  if (bytes_ >= kMapped)
+    ::munmap(data_, bytes_);
+  else
+    std::free(data_);
 }
 
 Memory& Memory::operator=(Memory&& o) noexcept {

@@ -11,7 +11,9 @@ namespace dl {
 struct Philox {
   uint32_t key[2];
 
-  struct Block { uint32_t v[4]; };
+  struct Block {
+    uint32_t v[4];
+  };
   // The four words at a 128-bit counter.
   Block operator()(uint64_t lo, uint64_t hi) const {
     uint32_t c[4] = {uint32_t(lo), uint32_t(lo >> 32), uint32_t(hi), uint32_t(hi >> 32)};
@@ -42,11 +44,11 @@ class DL_API Random {
  public:
   Random(uint64_t seed, uint64_t stream, uint64_t sub = 0)
       : philox_{{uint32_t(seed), uint32_t(seed >> 32)}}, hi_(stream ^ (sub * 0x9E3779B97F4A7C15ull)) {}
-  uint32_t bits();                       // 32 uniform bits
-  double uniform();                      // [0, 1), 32 bits
+  uint32_t bits();   // 32 uniform bits
+  double uniform();  // [0, 1), 32 bits
   double uniform(double lo, double hi) { return lo + (hi - lo) * uniform(); }
-  double normal();                       // mean 0, variance 1 (Box-Muller)
-  int64_t below(int64_t n);              // [0, n), n > 0, without bias
+  double normal();           // mean 0, variance 1 (Box-Muller)
+  int64_t below(int64_t n);  // [0, n), n > 0, without bias
 
  private:
   Philox philox_;

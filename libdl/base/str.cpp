@@ -81,21 +81,26 @@ std::string human_bytes(double bytes) {
 std::string human_seconds(double seconds) {
   char buf[40];
   const auto s = static_cast<int64_t>(seconds);
-  if (seconds < 60) std::snprintf(buf, sizeof buf, "%.1fs", seconds);
-  else if (s < 3600) std::snprintf(buf, sizeof buf, "%dm%02ds", int(s / 60), int(s % 60));
-  else std::snprintf(buf, sizeof buf, "%dh%02dm", int(s / 3600), int(s / 60 % 60));
+  if (seconds < 60)
+    std::snprintf(buf, sizeof buf, "%.1fs", seconds);
+  else if (s < 3600)
+    std::snprintf(buf, sizeof buf, "%dm%02ds", int(s / 60), int(s % 60));
+  else
+    std::snprintf(buf, sizeof buf, "%dh%02dm", int(s / 3600), int(s / 60 % 60));
   return buf;
 }
 
 std::vector<std::string> closest(std::string_view name, std::span<const std::string> known, size_t limit) {
   std::vector<std::pair<size_t, std::string>> found;
   for (const std::string& k : known) {
-    if (name.size() > 100 || k.size() > 100) continue;  // no typing error of a name, and the distance is quadratic
+    if (name.size() > 100 || k.size() > 100)
+      continue;  // no typing error of a name, and the distance is quadratic
     const size_t d = distance(name, k);
     const bool prefix = name.size() >= 2 && (k.starts_with(name) || (k.size() >= 2 && name.starts_with(k)));
     if (d <= std::max<size_t>(2, std::max(name.size(), k.size()) / 3) || prefix) found.emplace_back(d, k);
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> out;
   for (size_t i = 0; i < found.size() && i < limit; ++i) out.push_back(found[i].second);
   return out;

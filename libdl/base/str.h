@@ -20,11 +20,14 @@ namespace detail {
 inline void append(std::string& s, std::string_view v) { s += v; }
 inline void append(std::string& s, char c) { s += c; }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void append(std::string& s, T v) {
-  if constexpr (std::is_same_v<T, bool>) s += v ? "true" : "false";
-  else if constexpr (std::is_floating_point_v<T>) s += number(v);
-  else s += std::to_string(v);
+  if constexpr (std::is_same_v<T, bool>)
+    s += v ? "true" : "false";
+  else if constexpr (std::is_floating_point_v<T>)
+    s += number(v);
+  else
+    s += std::to_string(v);
 }
 }  // namespace detail
 
@@ -49,6 +52,7 @@ DL_API std::string human_seconds(double seconds);
 
 // Names of `known` within a small Damerau-Levenshtein distance of `name` (or sharing its letters as a prefix), best
 // first, at most `limit`.
-DL_API std::vector<std::string> closest(std::string_view name, std::span<const std::string> known, size_t limit = 3);
+DL_API std::vector<std::string> closest(std::string_view name, std::span<const std::string> known,
+                                        size_t limit = 3);
 
 }  // namespace dl

@@ -3,38 +3,47 @@
 // A claim is one compare-and-swap on that word, so a late worker can never claim from a job it has not read. Idle
 // workers spin kSpin pauses, then sleep on the generation.
 #include "base/threads.h"
-#include <atomic>
-#include <cstdlib>
 #include <linux/futex.h>
-#include <new>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <atomic>
+#include <cstdlib>
+#include <new>
 
 namespace dl {
 namespace {
 
-constexpr int kSpin = 600;                   // about 20 us of pause instructions on Zen 4
+constexpr int kSpin = 600;  // about 20 us of pause instructions on Zen 4
 constexpr int kMaxThreads = 256;
 
-void futex_wait(std::atomic<uint32_t>& w, uint32_t value) { syscall(SYS_futex, &w, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0); }
-void futex_wake(std::atomic<uint32_t>& w, int n) { syscall(SYS_futex, &w, FUTEX_WAKE_PRIVATE, n, nullptr, nullptr, 0); }
+void futex_wait(std::atomic<uint32_t>& w, uint32_t value) {
+  syscall(SYS_futex, &w, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+void futex_wake(std::atomic<uint32_t>& w, int n) {
+  syscall(SYS_futex, &w, FUTEX_WAKE_PRIVATE, n, nullptr, nullptr, 0);
+}
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
 }
 
-struct alignas(64) Range { std::atomic<uint64_t> next{0}; };
-struct Scratch { float* p = nullptr; int64_t n = 0; };
+struct alignas(64) Range {
+  std::atomic<uint64_t> next{0};
+};
+struct Scratch {
+  float* p = nullptr;
+  int64_t n = 0;
+};
 
 }  // namespace
 
 struct Pool {
   alignas(64) std::atomic<int64_t> done{0};
-  alignas(64) std::atomic<uint32_t> gen{0};          // the job number: workers spin and sleep on it
+  alignas(64) std::atomic<uint32_t> gen{0};  // the job number: workers spin and sleep on it
   std::atomic<uint32_t> sleepers{0};
-  std::atomic<uint32_t> finished{0};                 // futex of the caller: generation that is complete
+  std::atomic<uint32_t> finished{0};  // futex of the caller: generation that is complete
   std::atomic<bool> waiting{false}, stop{false};
   alignas(64) std::atomic<PoolFn> fn{nullptr};
   std::atomic<void*> ctx{nullptr};
@@ -59,7 +68,8 @@ void work(Pool* p, uint32_t g, int worker) {
     std::atomic<uint64_t>& next = p->range[w].next;
     uint64_t s = next.load(std::memory_order_acquire);
     while (uint32_t(s >> 32) == g && int64_t(uint32_t(s)) < size) {
-      if (!next.compare_exchange_weak(s, s + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      if (!next.compare_exchange_weak(s, s + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        continue;
       fn(ctx, first + int64_t(uint32_t(s)), worker);
       ++mine;
       s = next.load(std::memory_order_acquire);
@@ -71,7 +81,10 @@ void work(Pool* p, uint32_t g, int worker) {
   }
 }
 
-struct Start { Pool* p; int worker; };
+struct Start {
+  Pool* p;
+  int worker;
+};
 void* worker_main(void* arg) {
   const Start s = *static_cast<Start*>(arg);
   delete static_cast<Start*>(arg);
@@ -81,7 +94,10 @@ void* worker_main(void* arg) {
     int spin = 0;
     uint32_t g;
     while ((g = p->gen.load(std::memory_order_acquire)) == seen) {
-      if (++spin < kSpin) { pause(); continue; }
+      if (++spin < kSpin) {
+        pause();
+        continue;
+      }
       p->sleepers.fetch_add(1, std::memory_order_seq_cst);
       if (p->gen.load(std::memory_order_seq_cst) == seen) futex_wait(p->gen, seen);
       p->sleepers.fetch_sub(1, std::memory_order_seq_cst);
@@ -131,7 +147,10 @@ void pool_run(Pool* p, int64_t n, PoolFn fn, void* ctx) {
   publish(p, g);
   work(p, g, 0);
   for (int spin = 0; p->finished.load(std::memory_order_acquire) != g;) {
-    if (++spin < kSpin) { pause(); continue; }
+    if (++spin < kSpin) {
+      pause();
+      continue;
+    }
     p->waiting.store(true, std::memory_order_seq_cst);
     const uint32_t f = p->finished.load(std::memory_order_seq_cst);
     if (f != g) futex_wait(p->finished, f);

@@ -12,15 +12,18 @@ namespace dl {
 struct Pool;
 using PoolFn = void (*)(void* ctx, int64_t i, int worker);
 
-DL_API Pool* pool_create(int threads);              // threads - 1 workers; the caller is worker 0
+DL_API Pool* pool_create(int threads);  // threads - 1 workers; the caller is worker 0
 DL_API void pool_destroy(Pool*);
 DL_API int pool_threads(const Pool*);
 DL_API void pool_run(Pool*, int64_t n, PoolFn fn, void* ctx);
-DL_API float* pool_scratch(Pool*, int worker, int64_t floats);   // grows, never shrinks; owned by the pool
+DL_API float* pool_scratch(Pool*, int worker, int64_t floats);  // grows, never shrinks; owned by the pool
 
-template <class F> void parallel(Pool* p, int64_t n, F&& f) {          // f(i, worker)
+template <class F>
+void parallel(Pool* p, int64_t n, F&& f) {  // f(i, worker)
   using T = std::remove_reference_t<F>;
-  pool_run(p, n, [](void* ctx, int64_t i, int w) { (*static_cast<T*>(ctx))(i, w); }, const_cast<void*>(static_cast<const void*>(&f)));
+  pool_run(
+      p, n, [](void* ctx, int64_t i, int w) { (*static_cast<T*>(ctx))(i, w); },
+      const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 }  // namespace dl

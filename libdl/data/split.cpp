@@ -50,7 +50,8 @@ Splitter::Splitter(const SplitConfig& config, uint64_t seed, int64_t records,
   test_ = config.test.value_or(0);
   const double sum = config.train.value_or(std::max(0.0, 1 - valid_ - test_)) + valid_ + test_;
   if (std::abs(sum - 1) > 1e-9)
-    throw Error(Exit::config, at, str("has shares that add up to ", number(std::round(1e6 * sum) / 1e6), ", expected 1"));
+    throw Error(Exit::config, at,
+                str("has shares that add up to ", number(std::round(1e6 * sum) / 1e6), ", expected 1"));
   if (config.stratify && config.by == SplitBy::hash && config.folds == 0)
     return;  // by id alone: even over the classes already
   if (config.stratify && config.by == SplitBy::order)

@@ -4,7 +4,10 @@
 
 namespace dl {
 
-#define DL_TABLE(isa) namespace isa { extern const Kernel* const table[]; }
+#define DL_TABLE(isa)                 \
+  namespace isa {                     \
+  extern const Kernel* const table[]; \
+  }
 #ifdef DL_HAVE_base
 DL_TABLE(base)
 #endif
@@ -18,8 +21,9 @@ DL_TABLE(avx512)
 
 namespace {
 
-static_assert(int(Elem::f32) == int(DType::f32) && int(Elem::f64) == int(DType::f64) && int(Elem::i32) == int(DType::i32) &&
-              int(Elem::i64) == int(DType::i64) && int(Elem::u8) == int(DType::u8));
+static_assert(int(Elem::f32) == int(DType::f32) && int(Elem::f64) == int(DType::f64) &&
+              int(Elem::i32) == int(DType::i32) && int(Elem::i64) == int(DType::i64) &&
+              int(Elem::u8) == int(DType::u8));
 
 constexpr std::string_view kNames[] = {"base", "avx2", "avx512"};
 
@@ -37,8 +41,9 @@ bool processor_runs(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (isa == Isa::avx512)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("fma");
 #endif
   return isa == Isa::base;
 }

@@ -64,7 +64,8 @@ void Executor::bind_leaves(TensorMap& state) {
   const Graph& g = plan_.graph;
   for (size_t i = 0; i < g.values.size(); ++i) {
     const Value& v = g.values[i];
-    if (v.kind == ValueKind::constant) address_[i] = const_cast<void*>(g.constants.at(static_cast<ValueId>(i)).raw());
+    if (v.kind == ValueKind::constant)
+      address_[i] = const_cast<void*>(g.constants.at(static_cast<ValueId>(i)).raw());
     if (v.kind != ValueKind::parameter && v.kind != ValueKind::state) continue;
     const auto it = state.find(v.name);
     if (it == state.end()) internal(str("no value for ", name_of(v.kind), " '", v.name, "'"));
@@ -89,9 +90,11 @@ bool Executor::has_input(std::string_view name) const {
 
 void Executor::feed(std::string_view name, const Tensor& value) {
   const ValueId v = graph().find(name);
-  if (v == kNone || graph().value(v).kind != ValueKind::input) internal(str("the network has no input '", name, "'"));
+  if (v == kNone || graph().value(v).kind != ValueKind::input)
+    internal(str("the network has no input '", name, "'"));
   if (value.type() != graph().type(v))
-    internal(str("input '", name, "' is ", value.type().text(), ", the network expects ", graph().type(v).text()));
+    internal(
+        str("input '", name, "' is ", value.type().text(), ", the network expects ", graph().type(v).text()));
   fed_[at(v)] = value;
   void* data = fed_[at(v)].raw();
   for (size_t i = 0; i < plan_.memory.alias.size(); ++i) {  // the input and the views of it
@@ -106,8 +109,10 @@ void Executor::feed_scalar(std::string_view name, double value) {
   if (v == kNone) return;  // a step without dropout needs no "step"
   if (!fed_[at(v)].defined()) feed(name, Tensor(graph().type(v)));
   Tensor& t = fed_[at(v)];
-  if (t.dtype() == DType::f32) t.data<float>()[0] = static_cast<float>(value);
-  else t.data<int64_t>()[0] = static_cast<int64_t>(value);
+  if (t.dtype() == DType::f32)
+    t.data<float>()[0] = static_cast<float>(value);
+  else
+    t.data<int64_t>()[0] = static_cast<int64_t>(value);
 }
 
 void Executor::run(size_t first, size_t last) {
@@ -147,7 +152,8 @@ Executor::Culprit Executor::find_non_finite(size_t last) {
     run(k, k + 1);
     const Node& n = g.nodes[k];
     for (ValueId y : n.out)
-      if (!finite(g.type(y), address_[at(y)])) return {str("layer '", n.name, "' (", n.op->name, ")"), n.origin};
+      if (!finite(g.type(y), address_[at(y)]))
+        return {str("layer '", n.name, "' (", n.op->name, ")"), n.origin};
   }
   return {};
 }

@@ -20,7 +20,8 @@ class DL_API Executor {
   bool has_input(std::string_view name) const;
   // Binds an input leaf to host memory that stays valid until the run is over. Error (internal) for a wrong type.
   void feed(std::string_view name, const Tensor& value);
-  void feed_scalar(std::string_view name, double value);   // f32[] or i64[] inputs such as "learning_rate" and "step"
+  void feed_scalar(std::string_view name,
+                   double value);  // f32[] or i64[] inputs such as "learning_rate" and "step"
 
   void run() { run(0, plan_.graph.nodes.size()); }
   // Nodes [first, last), for callers that look at a value before the step goes on.
@@ -35,7 +36,9 @@ class DL_API Executor {
 
   // For reports of divergence: the first node (in order) up to `last` whose f32 outputs hold a NaN or an infinity when
   // the step is run again from the current state, or a leaf that does. Empty when all is finite.
-  struct Culprit { std::string what, origin; };
+  struct Culprit {
+    std::string what, origin;
+  };
   Culprit find_non_finite(size_t last);
 
  private:
@@ -50,13 +53,15 @@ class DL_API Executor {
   Plan plan_;
   Pool* pool_;
   Memory arena_;
-  std::vector<void*> address_;       // per value
-  std::vector<Arg> args_;            // operands of all nodes, one after the other
+  std::vector<void*> address_;  // per value
+  std::vector<Arg> args_;       // operands of all nodes, one after the other
   std::vector<Step> steps_;
   std::vector<std::vector<size_t>> uses_;  // per value: which args_ point at it
-  std::vector<Tensor> fed_;          // per value: keeps fed memory alive
-  struct Copy { ValueId from, to; };
-  std::vector<Copy> copies_;         // updates that could not be written in place
+  std::vector<Tensor> fed_;                // per value: keeps fed memory alive
+  struct Copy {
+    ValueId from, to;
+  };
+  std::vector<Copy> copies_;  // updates that could not be written in place
 };
 
 }  // namespace dl

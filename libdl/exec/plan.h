@@ -13,20 +13,22 @@ namespace dl {
 struct PlanOptions {
   PassOptions passes;
   Isa isa = best_isa();
-  int threads = 1;      // shapes grids, never results
+  int threads = 1;  // shapes grids, never results
 };
 
 struct Plan {
-  Graph graph;                    // after the passes
+  Graph graph;  // after the passes
   MemoryPlan memory;
   std::vector<const Kernel*> kernels;  // per node; null for views, which do nothing
-  std::vector<Work> work;         // per node
+  std::vector<Work> work;              // per node
   Isa isa = Isa::base;
-  int threads = 1;                // what the grids were shaped for; any pool may run them
+  int threads = 1;  // what the grids were shaped for; any pool may run them
 
-  struct Bytes { int64_t parameters = 0, state = 0, inputs = 0, constants = 0, arena = 0; };
+  struct Bytes {
+    int64_t parameters = 0, state = 0, inputs = 0, constants = 0, arena = 0;
+  };
   DL_API Bytes bytes() const;
-  DL_API int64_t flops() const;   // of one run; multiply and add count as two
+  DL_API int64_t flops() const;  // of one run; multiply and add count as two
 };
 
 DL_API Plan make_plan(Graph graph, const PlanOptions& options);

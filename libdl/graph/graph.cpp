@@ -61,21 +61,21 @@ ValueId Graph::add_constant(std::string constant_name, Tensor data) {
   return v;
 }
 
-std::vector<ValueId> Graph::add_node(const OpDef& op, std::vector<ValueId> in, Attrs attrs, std::string node_name,
-                                     std::string origin, Phase phase) {
+std::vector<ValueId> Graph::add_node(const OpDef& op, std::vector<ValueId> in, Attrs attrs,
+                                     std::string node_name, std::string origin, Phase phase) {
   if (!attrs) attrs = op.attrs->parse(json::object(), origin, {});
   const auto where = [&] { return node_name.empty() ? std::string() : str("layer '", node_name, "': "); };
   const Arity arity = arity_of(op.args);
-  if (static_cast<int>(in.size()) < arity.least || (arity.most >= 0 && static_cast<int>(in.size()) > arity.most))
-    throw Error(Exit::config, origin, str(where(), op.name, ": takes ", op.args, ", got ", in.size(), " inputs"));
+  if (static_cast<int>(in.size()) < arity.least ||
+      (arity.most >= 0 && static_cast<int>(in.size()) > arity.most))
+    throw Error(Exit::config, origin,
+                str(where(), op.name, ": takes ", op.args, ", got ", in.size(), " inputs"));
   std::vector<const TensorType*> types;
   for (ValueId v : in) types.push_back(v == kNone ? nullptr : &type(v));
   InferCtx ctx{op.name, types, attrs.get(), {}};
   try {
     op.infer(ctx);
-  } catch (const Error& e) {
-    throw Error(e.code, origin, where() + e.what(), e.hint);
-  }
+  } catch (const Error& e) { throw Error(e.code, origin, where() + e.what(), e.hint); }
   Node node{&op, std::move(in), {}, std::move(attrs), std::move(node_name), std::move(origin), phase};
   const auto id = static_cast<int32_t>(nodes.size());
   for (size_t i = 0; i < ctx.out.size(); ++i) {

@@ -24,9 +24,9 @@ DL_API std::string_view name_of(ValueKind k);
 struct Value {
   ValueKind kind = ValueKind::computed;
   TensorType type;
-  std::string name;      // unique for leaves; may be empty for computed values
-  int32_t node = -1;     // producer; -1 for leaves
-  int32_t index = 0;     // which of its outputs
+  std::string name;   // unique for leaves; may be empty for computed values
+  int32_t node = -1;  // producer; -1 for leaves
+  int32_t index = 0;  // which of its outputs
 };
 
 enum class Phase : uint8_t { forward, backward, update };
@@ -34,18 +34,23 @@ enum class Phase : uint8_t { forward, backward, update };
 struct Node {
   const OpDef* op = nullptr;
   std::vector<ValueId> in, out;
-  Attrs attrs;           // never null
-  std::string name;      // layer name: "conv2d_1"; backward nodes carry their forward node's
-  std::string origin;    // JSON pointer of the place in the config that made it
+  Attrs attrs;         // never null
+  std::string name;    // layer name: "conv2d_1"; backward nodes carry their forward node's
+  std::string origin;  // JSON pointer of the place in the config that made it
   Phase phase = Phase::forward;
 };
 
-struct GraphOutput { std::string name; ValueId value; };
-struct Update { ValueId state, next; };   // after a step, `state` holds `next`
+struct GraphOutput {
+  std::string name;
+  ValueId value;
+};
+struct Update {
+  ValueId state, next;
+};  // after a step, `state` holds `next`
 
 struct DL_API Graph {
   std::string name;
-  std::deque<Value> values;   // a deque: references such as type() gives outlive the adding of nodes
+  std::deque<Value> values;  // a deque: references such as type() gives outlive the adding of nodes
   std::vector<Node> nodes;
   std::vector<GraphOutput> outputs;
   std::vector<Update> updates;
@@ -53,16 +58,17 @@ struct DL_API Graph {
 
   const TensorType& type(ValueId v) const { return values[static_cast<size_t>(v)].type; }
   const Value& value(ValueId v) const { return values[static_cast<size_t>(v)]; }
-  const Node* producer(ValueId v) const;                   // null for leaves
-  ValueId find(std::string_view leaf_name) const;          // kNone if there is none
-  ValueId output(std::string_view name) const;             // kNone if there is none
+  const Node* producer(ValueId v) const;           // null for leaves
+  ValueId find(std::string_view leaf_name) const;  // kNone if there is none
+  ValueId output(std::string_view name) const;     // kNone if there is none
 
   ValueId add_leaf(ValueKind kind, std::string name, TensorType type);
   ValueId add_constant(std::string name, Tensor data);
   // Checks arity, infers types, appends. Errors carry `origin` as JSON pointer and the layer's name.
-  std::vector<ValueId> add_node(const OpDef& op, std::vector<ValueId> in, Attrs attrs = {}, std::string name = {},
-                                std::string origin = {}, Phase phase = Phase::forward);
-  ValueId add(const OpDef& op, std::vector<ValueId> in, Attrs attrs = {}, std::string name = {}, std::string origin = {}) {
+  std::vector<ValueId> add_node(const OpDef& op, std::vector<ValueId> in, Attrs attrs = {},
+                                std::string name = {}, std::string origin = {}, Phase phase = Phase::forward);
+  ValueId add(const OpDef& op, std::vector<ValueId> in, Attrs attrs = {}, std::string name = {},
+              std::string origin = {}) {
     return add_node(op, std::move(in), std::move(attrs), std::move(name), std::move(origin))[0];
   }
 };

@@ -21,7 +21,9 @@ Labels label_values(const Graph& g) {
   return labels;
 }
 
-std::string operand(const Labels& labels, ValueId v) { return v == kNone ? "_" : str('%', labels[static_cast<size_t>(v)]); }
+std::string operand(const Labels& labels, ValueId v) {
+  return v == kNone ? "_" : str('%', labels[static_cast<size_t>(v)]);
+}
 
 void print_node(std::string& out, const Graph& g, const Labels& labels, const Node& n) {
   for (size_t i = 0; i < n.out.size(); ++i) out += str(i ? ", " : "", operand(labels, n.out[i]));
@@ -58,14 +60,18 @@ class Parser {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& m) const { throw Error(Exit::config, str("graph text, line ", line_, ": ", m)); }
+  [[noreturn]] void fail(const std::string& m) const {
+    throw Error(Exit::config, str("graph text, line ", line_, ": ", m));
+  }
   bool take(std::string_view word) {
     rest_ = trim(rest_);
     if (!rest_.starts_with(word)) return false;
     rest_.remove_prefix(word.size());
     return true;
   }
-  void need(std::string_view word) { if (!take(word)) fail(str("expected '", word, "' at '", rest_.substr(0, 20), "'")); }
+  void need(std::string_view word) {
+    if (!take(word)) fail(str("expected '", word, "' at '", rest_.substr(0, 20), "'"));
+  }
   std::string_view word(std::string_view stop) {
     rest_ = trim(rest_);
     const size_t n = std::min(rest_.find_first_of(stop), rest_.size());
@@ -106,10 +112,13 @@ class Parser {
     }
     return t;
   }
-  void define(int64_t label, ValueId v) { if (!ids_.emplace(label, v).second) fail(str('%', label, " is defined twice")); }
+  void define(int64_t label, ValueId v) {
+    if (!ids_.emplace(label, v).second) fail(str('%', label, " is defined twice"));
+  }
 
   void statement() {
-    if (take("graph ")) g_.name = trim(rest_);
+    if (take("graph "))
+      g_.name = trim(rest_);
     else if (take("output ")) {
       std::string name(word(" "));
       g_.outputs.push_back({name, value()});
@@ -117,7 +126,8 @@ class Parser {
       const ValueId s = value();
       need("<-");
       g_.updates.push_back({s, value()});
-    } else definition();
+    } else
+      definition();
   }
 
   void definition() {
@@ -135,7 +145,8 @@ class Parser {
     need(":");
     const TensorType t = type();
     if (kind == ValueKind::constant && t.elements() > 1 << 20) fail("constant is too large for text");
-    define(labels[0], kind == ValueKind::constant ? g_.add_constant(name, Tensor(t)) : g_.add_leaf(kind, name, t));
+    define(labels[0],
+           kind == ValueKind::constant ? g_.add_constant(name, Tensor(t)) : g_.add_leaf(kind, name, t));
   }
 
   Attrs attributes(const OpDef& op) {
@@ -147,9 +158,12 @@ class Parser {
     do {
       if (n == rest_.size()) fail("attributes do not end");
       const char c = rest_[n];
-      if (quoted && c == '\\') ++n;
-      else if (c == '"') quoted = !quoted;
-      else if (!quoted) depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+      if (quoted && c == '\\')
+        ++n;
+      else if (c == '"')
+        quoted = !quoted;
+      else if (!quoted)
+        depth += c == '{' ? 1 : c == '}' ? -1 : 0;
       ++n;
     } while (depth > 0);
     const json j = json::parse(rest_.substr(0, std::min(n, rest_.size())), nullptr, false);
@@ -174,12 +188,15 @@ class Parser {
     try {
       attrs = attributes(*op);
       need(":");
-      do types.push_back(type()); while (take(","));
+      do types.push_back(type());
+      while (take(","));
       Phase phase = Phase::forward;
       std::string layer, origin;
       if (take(";")) {
-        if (take("!backward")) phase = Phase::backward;
-        else if (take("!update")) phase = Phase::update;
+        if (take("!backward"))
+          phase = Phase::backward;
+        else if (take("!update"))
+          phase = Phase::update;
         rest_ = trim(rest_);
         if (!rest_.empty() && rest_[0] != '@') layer = word(" ");
         if (take("@")) origin = rest_;
@@ -189,9 +206,11 @@ class Parser {
       if (std::string_view(e.what()).starts_with("graph text")) throw;
       fail(e.what());
     }
-    if (out.size() != labels.size() || out.size() != types.size()) fail(str("'", name, "' has ", out.size(), " outputs"));
+    if (out.size() != labels.size() || out.size() != types.size())
+      fail(str("'", name, "' has ", out.size(), " outputs"));
     for (size_t i = 0; i < out.size(); ++i) {
-      if (types[i] != g_.type(out[i])) fail(str("type is ", types[i].text(), ", inferred ", g_.type(out[i]).text()));
+      if (types[i] != g_.type(out[i]))
+        fail(str("type is ", types[i].text(), ", inferred ", g_.type(out[i]).text()));
       define(labels[i], out[i]);
     }
   }
@@ -210,14 +229,18 @@ std::string print(const Graph& g) {
   std::string out = str("graph ", g.name, '\n');
   for (size_t i = 0; i < g.values.size(); ++i) {
     const Value& v = g.values[i];
-    if (v.kind != ValueKind::computed) out += str('%', labels[i], " = ", name_of(v.kind), ' ', v.name, " : ", v.type.text(), '\n');
+    if (v.kind != ValueKind::computed)
+      out += str('%', labels[i], " = ", name_of(v.kind), ' ', v.name, " : ", v.type.text(), '\n');
   }
   for (const Node& n : g.nodes) print_node(out, g, labels, n);
   for (const GraphOutput& o : g.outputs) out += str("output ", o.name, ' ', operand(labels, o.value), '\n');
-  for (const Update& u : g.updates) out += str("update ", operand(labels, u.state), " <- ", operand(labels, u.next), '\n');
+  for (const Update& u : g.updates)
+    out += str("update ", operand(labels, u.state), " <- ", operand(labels, u.next), '\n');
   return out;
 }
 
-Graph parse_graph(std::string_view text, const OpDef* (*find_op)(std::string_view)) { return Parser(text, find_op).parse(); }
+Graph parse_graph(std::string_view text, const OpDef* (*find_op)(std::string_view)) {
+  return Parser(text, find_op).parse();
+}
 
 }  // namespace dl

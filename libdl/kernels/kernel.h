@@ -21,10 +21,10 @@ namespace dl {
 enum class Elem : uint8_t { f32, f64, i32, i64, u8 };
 
 struct Arg {
-  void* data = nullptr;   // null while planning, and for an absent optional input
+  void* data = nullptr;  // null while planning, and for an absent optional input
   Elem type = Elem::f32;
-  int8_t rank = -1;       // -1: an absent optional input
-  int64_t dims[6] = {};   // dense row-major extents
+  int8_t rank = -1;      // -1: an absent optional input
+  int64_t dims[6] = {};  // dense row-major extents
   __attribute__((always_inline)) bool present() const { return rank >= 0; }
   __attribute__((always_inline)) int64_t size() const {  // elements
     int64_t n = 1;
@@ -45,12 +45,12 @@ struct Call {
   const Arg* in = nullptr;
   const Arg* out = nullptr;
   int n_in = 0, n_out = 0;
-  const void* attrs = nullptr;   // the operator's attribute struct
-  float* shared = nullptr;       // Work::shared floats, for all chunks of this call; contents undefined at phase 0
-  int threads = 1;               // how many workers there are: may shape the grid, must not shape the bits
-  uint64_t seed = 0;             // of the run
-  uint64_t stream = 0;           // of the node: keys its random numbers together with seed
-  void* queue = nullptr;         // device stream, when there is one
+  const void* attrs = nullptr;  // the operator's attribute struct
+  float* shared = nullptr;  // Work::shared floats, for all chunks of this call; contents undefined at phase 0
+  int threads = 1;          // how many workers there are: may shape the grid, must not shape the bits
+  uint64_t seed = 0;        // of the run
+  uint64_t stream = 0;      // of the node: keys its random numbers together with seed
+  void* queue = nullptr;    // device stream, when there is one
 };
 
 // How a call is cut up. Phases run one after the other; the chunks of one phase run in any order on any worker.
@@ -59,12 +59,12 @@ struct Work {
   static constexpr int kMaxPhases = 4;
   int phases = 1;
   int64_t chunks[kMaxPhases] = {1, 1, 1, 1};
-  int64_t shared = 0;            // floats of Call::shared
-  int64_t local = 0;             // floats of scratch that each worker brings
+  int64_t shared = 0;  // floats of Call::shared
+  int64_t local = 0;   // floats of scratch that each worker brings
 };
 
 struct Kernel {
-  void (*plan)(const Call&, Work&);                                  // sees shapes and attributes, no data
+  void (*plan)(const Call&, Work&);  // sees shapes and attributes, no data
   void (*run)(const Call&, int phase, int64_t chunk, float* local);
 };
 

@@ -23,8 +23,8 @@ using Schedule = Typed<ScheduleFamily>;  // default-constructed: constant
 //   step         lr gamma^floor(e / every)
 //   piecewise    lr factors[i], i = the last boundary <= e; lr before the first
 //   exponential  lr gamma^(e / every), the exponent rounded down when `staircase`
-//   polynomial   lr ((1 - end) (1 - p)^power + end), p from 0 to 1 over `epochs` epochs (0: the rest of the
-//   run) cosine       lr ((1 - end) (1 + cos(pi p)) / 2 + end)
+//   polynomial   lr ((1 - end) (1 - p)^power + end), p from 0 to 1 over `epochs` epochs (0: the rest)
+//   cosine       lr ((1 - end) (1 + cos(pi p)) / 2 + end)
 DL_API double rate(const Schedule& schedule, double base_lr, int64_t step, int64_t steps_per_epoch,
                    double total_epochs);
 

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "kernels/elementwise_attrs.h"
+#include "ops/gradient.h"
 #include "ops/registry.h"
 
 namespace dl {
@@ -22,16 +23,6 @@ constexpr auto fields(const GeluAttrs*) {
 
 namespace op {
 namespace {
-
-// A gradient from the output (y, dy) or the input (x, dy), with the node's own attributes.
-template <const OpDef& kGrad>
-void grad_by_y(GradCtx& c) {
-  c.dx[0] = c.emit(kGrad, {c.y(), c.dy[0]}, c.attrs());
-}
-template <const OpDef& kGrad>
-void grad_by_x(GradCtx& c) {
-  c.dx[0] = c.emit(kGrad, {c.x(0), c.dy[0]}, c.attrs());
-}
 
 constexpr OpDef activation(std::string_view name, std::string_view doc, OnnxMap onnx, void (*grad)(GradCtx&),
                            const AttrOps* attrs = &attr_ops<NoAttrs>) {

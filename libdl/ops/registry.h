@@ -17,7 +17,7 @@ namespace op {
 }  // namespace op
 
 DL_API std::span<const OpDef* const> all_ops();
-DL_API const OpDef* find_op(std::string_view name);   // null if there is none
+DL_API const OpDef* find_op(std::string_view name);  // null if there is none
 DL_API OpId op_id(const OpDef& op);
 
 }  // namespace dl

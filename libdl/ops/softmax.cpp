@@ -1,4 +1,5 @@
 #include "kernels/loss_attrs.h"
+#include "ops/gradient.h"
 #include "ops/registry.h"
 
 namespace dl {
@@ -17,11 +18,6 @@ void infer_softmax(InferCtx& c) {
   c.require(c.x(0).dtype == DType::f32, str("takes f32, got ", c.x(0).text()));
   c.require(axis >= -rank && axis < rank, str("axis ", axis, " is out of range for x of rank ", rank));
   infer_same_as_first(c);
-}
-
-template <const OpDef& kGrad>
-void grad_by_y(GradCtx& c) {
-  c.dx[0] = c.emit(kGrad, {c.y(), c.dy[0]}, c.attrs());
 }
 
 }  // namespace

@@ -46,7 +46,9 @@ std::vector<ValueId> autodiff(Graph& g, ValueId loss, std::span<const ValueId> w
     if (!arrives || !wants) continue;
     if (!node.op->grad) {
       const std::string layer = node.name.empty() ? "" : str("layer '", node.name, "': ");
-      throw Error(Exit::config, node.origin, str(layer, node.op->name, " has no gradient, but the loss depends on parameters through it"));
+      throw Error(
+          Exit::config, node.origin,
+          str(layer, node.op->name, " has no gradient, but the loss depends on parameters through it"));
     }
     c.dy = dy;
     node.op->grad(c);

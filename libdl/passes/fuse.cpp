@@ -63,7 +63,8 @@ class Fuser {
   bool activation(size_t k) {
     const Node& n = g_.nodes[k];
     if (n.in.size() != 1 || n.out.size() != 1 || !(n.op->traits & kElementwise)) return false;
-    if (!n.op->attrs->changed(n.attrs.get()).empty()) return false;  // the epilogues know the default form only
+    if (!n.op->attrs->changed(n.attrs.get()).empty())
+      return false;  // the epilogues know the default form only
     Node* p = sole_producer(n.in[0]);
     if (!p || !accepts(*p->op, "activation", n.op->name)) return false;
     if (p->op->attrs->dump(p->attrs.get()).at("activation") != "none") return false;

@@ -10,7 +10,8 @@ namespace {
 size_t at(ValueId v) { return static_cast<size_t>(v); }
 
 struct Lifetimes {
-  std::vector<int64_t> last;  // of the whole group that a root stands for: index of the last node that reads it
+  std::vector<int64_t>
+      last;  // of the whole group that a root stands for: index of the last node that reads it
 
   explicit Lifetimes(const Graph& g) : last(g.values.size(), -1) {
     for (size_t k = 0; k < g.nodes.size(); ++k)
@@ -28,9 +29,11 @@ std::vector<ValueId> plan_in_place(const Graph& g, bool in_place) {
   std::map<ValueId, ValueId> state_of;  // next value -> the state that it replaces
   for (const Update& u : g.updates) state_of[u.next] = u.state;
   Lifetimes life(g);
-  for (const Update& u : g.updates) {  // a next value that cannot overwrite its state is copied at the end of the step
+  for (const Update& u :
+       g.updates) {  // a next value that cannot overwrite its state is copied at the end of the step
     const int32_t writer = g.value(u.next).node;
-    if (writer < 0 || life.last[at(u.state)] > writer) life.last[at(u.next)] = std::numeric_limits<int64_t>::max();
+    if (writer < 0 || life.last[at(u.state)] > writer)
+      life.last[at(u.next)] = std::numeric_limits<int64_t>::max();
   }
   const auto join = [&](ValueId v, ValueId root) {
     alias[at(v)] = root;
@@ -49,7 +52,9 @@ std::vector<ValueId> plan_in_place(const Graph& g, bool in_place) {
       const ValueId x = n.in[static_cast<size_t>(j)], root = alias[at(x)];
       if (g.type(x) != g.type(n.out[i]) || life.last[at(root)] > static_cast<int64_t>(k)) continue;
       const auto shares = [&](ValueId v) { return v != kNone && alias[at(v)] == root; };
-      if (std::count_if(n.in.begin(), n.in.end(), shares) != 1 || std::any_of(n.out.begin(), n.out.end(), shares)) continue;
+      if (std::count_if(n.in.begin(), n.in.end(), shares) != 1 ||
+          std::any_of(n.out.begin(), n.out.end(), shares))
+        continue;
       const ValueKind kind = g.value(root).kind;
       const auto s = state_of.find(n.out[i]);
       const bool over_state = s != state_of.end() && s->second == x && root == x;

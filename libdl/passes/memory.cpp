@@ -10,7 +10,7 @@ namespace {
 struct Block {
   int64_t bytes, first, last;  // alive from node `first` to node `last`, both included
   int64_t* offset;
-  size_t index;                // in the order of values, then nodes: settles ties
+  size_t index;  // in the order of values, then nodes: settles ties
   int64_t life() const { return last - first + 1; }
   int64_t end() const { return *offset + bytes; }
 };
@@ -44,7 +44,8 @@ int64_t place_in(std::vector<Block>& blocks, Before before) {
     *b.offset = lowest_gap(b, placed);
     bytes = std::max(bytes, b.end());
     placed.insert(std::upper_bound(placed.begin(), placed.end(), &b,
-                                   [](const Block* x, const Block* y) { return *x->offset < *y->offset; }), &b);
+                                   [](const Block* x, const Block* y) { return *x->offset < *y->offset; }),
+                  &b);
   }
   return bytes;
 }
@@ -93,10 +94,12 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
   std::vector<Block> blocks;
   for (size_t v = 0; v < g.values.size(); ++v)
     if (g.values[v].kind == ValueKind::computed && plan.alias[v] == static_cast<ValueId>(v))
-      blocks.push_back({rounded(std::max<int64_t>(g.values[v].type.bytes(), 1)), first[v], last[v], &plan.offset[v], v});
+      blocks.push_back(
+          {rounded(std::max<int64_t>(g.values[v].type.bytes(), 1)), first[v], last[v], &plan.offset[v], v});
   for (size_t k = 0; k < g.nodes.size(); ++k)
     if (scratch_bytes[k] > 0)
-      blocks.push_back({rounded(scratch_bytes[k]), static_cast<int64_t>(k), static_cast<int64_t>(k), &plan.scratch[k], g.values.size() + k});
+      blocks.push_back({rounded(scratch_bytes[k]), static_cast<int64_t>(k), static_cast<int64_t>(k),
+                        &plan.scratch[k], g.values.size() + k});
 
   std::vector<int64_t> alive(g.nodes.size() + 2);
   for (const Block& b : blocks) {

@@ -22,6 +22,7 @@ struct MemoryPlan {
 
 // Greedy: blocks in order of size, life or their product (the best of the three), each at the lowest offset that is free
 // for its whole life. `scratch_bytes` has one entry per node.
-DL_API MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const int64_t> scratch_bytes);
+DL_API MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias,
+                              std::span<const int64_t> scratch_bytes);
 
 }  // namespace dl

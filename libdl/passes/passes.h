@@ -22,8 +22,9 @@ DL_API Graph fuse(Graph g);
 DL_API Graph schedule(Graph g);
 
 struct PassOptions {
-  std::set<std::string, std::less<>> off;  // names of passes to leave out: "simplify", "fuse", "schedule", "in_place"
-  bool verify = false;                     // after every pass
+  std::set<std::string, std::less<>>
+      off;              // names of passes to leave out: "simplify", "fuse", "schedule", "in_place"
+  bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();

@@ -14,7 +14,8 @@ Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<
     const Value& v = g.values[i];
     if (v.kind == ValueKind::computed) continue;
     moved[i] = out.add_leaf(v.kind, v.name, v.type);
-    if (v.kind == ValueKind::constant) out.constants.emplace(moved[i], g.constants.at(static_cast<ValueId>(i)));
+    if (v.kind == ValueKind::constant)
+      out.constants.emplace(moved[i], g.constants.at(static_cast<ValueId>(i)));
   }
   for (Node n : nodes) {
     for (ValueId& x : n.in) x = resolve(x);

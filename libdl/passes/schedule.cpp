@@ -21,7 +21,8 @@ Graph schedule(Graph g) {
     for (ValueId x : g.nodes[k].in) {
       if (x == kNone) continue;
       after = std::max(after, last_reader[static_cast<size_t>(x)]);
-      if (const int32_t p = g.value(x).node; p >= 0) after = std::max(after, position[static_cast<size_t>(p)]);
+      if (const int32_t p = g.value(x).node; p >= 0)
+        after = std::max(after, position[static_cast<size_t>(p)]);
     }
     position[k] = after;
   }

@@ -10,7 +10,8 @@ size_t at(ValueId v) { return static_cast<size_t>(v); }
 // A node that does nothing: its output may be replaced by its input.
 bool is_identity(const Graph& g, const Node& n) {
   if (n.op->traits & kView) return g.type(n.in[0]) == g.type(n.out[0]);
-  if (n.op->name == "dropout" || n.op->name == "dropout_grad") return n.op->attrs->dump(n.attrs.get()).at("rate") == 0;
+  if (n.op->name == "dropout" || n.op->name == "dropout_grad")
+    return n.op->attrs->dump(n.attrs.get()).at("rate") == 0;
   return false;
 }
 
@@ -18,8 +19,10 @@ Graph drop_identities(const Graph& g) {
   std::vector<Node> kept;
   std::vector<ValueId> replace(g.values.size(), kNone);
   for (const Node& n : g.nodes) {
-    if (is_identity(g, n)) replace[at(n.out[0])] = n.op->name == "dropout_grad" ? n.in.back() : n.in[0];
-    else kept.push_back(n);
+    if (is_identity(g, n))
+      replace[at(n.out[0])] = n.op->name == "dropout_grad" ? n.in.back() : n.in[0];
+    else
+      kept.push_back(n);
   }
   return rebuild(g, kept, replace);
 }

@@ -91,7 +91,8 @@ Study Study::open_or_create(const std::string& path, const json& config, const j
   for (json* h : {&before, &now}) (*h)["search"].erase("trials");
   const std::string where = difference(before, now);
   if (!where.empty())
-    throw Error(Exit::config, {}, str("the study '", path, "' was begun with another ", dotted(where, before)),
+    throw Error(Exit::config, {},
+                str("the study '", path, "' was begun with another ", dotted(where, before)),
                 "go on with the same config and seed, or write to another study");
   s.search_ = parse_search(search, "/search");
   return s;

@@ -8,9 +8,14 @@
 
 namespace dl {
 namespace {
-struct Row { DType type; std::string_view name; int64_t bytes; };
+struct Row {
+  DType type;
+  std::string_view name;
+  int64_t bytes;
+};
 constexpr Row kTypes[] = {
-    {DType::f32, "f32", 4}, {DType::f64, "f64", 8}, {DType::i32, "i32", 4}, {DType::i64, "i64", 8}, {DType::u8, "u8", 1},
+    {DType::f32, "f32", 4}, {DType::f64, "f64", 8}, {DType::i32, "i32", 4},
+    {DType::i64, "i64", 8}, {DType::u8, "u8", 1},
 };
 }  // namespace
 
@@ -26,7 +31,8 @@ bool parse_dtype(std::string_view name, DType& out) {
 }
 
 Shape::Shape(std::span<const int64_t> dims) {
-  if (dims.size() > kMaxRank) throw Error(Exit::internal, str("shape of rank ", dims.size(), ", at most ", kMaxRank));
+  if (dims.size() > kMaxRank)
+    throw Error(Exit::internal, str("shape of rank ", dims.size(), ", at most ", kMaxRank));
   std::copy(dims.begin(), dims.end(), d_.begin());
   rank_ = static_cast<int>(dims.size());
 }
@@ -44,7 +50,9 @@ void Shape::push_back(int64_t extent) {
   d_[static_cast<size_t>(rank_++)] = extent;
 }
 
-bool Shape::operator==(const Shape& o) const { return rank_ == o.rank_ && std::equal(begin(), end(), o.begin()); }
+bool Shape::operator==(const Shape& o) const {
+  return rank_ == o.rank_ && std::equal(begin(), end(), o.begin());
+}
 
 std::string Shape::text() const {
   std::string s;
@@ -61,7 +69,8 @@ Tensor Tensor::clone() const {
 }
 
 void Tensor::check(DType t) const {
-  if (t != type_.dtype) throw Error(Exit::internal, str("tensor of ", name_of(type_.dtype), " read as ", name_of(t)));
+  if (t != type_.dtype)
+    throw Error(Exit::internal, str("tensor of ", name_of(type_.dtype), " read as ", name_of(t)));
 }
 
 }  // namespace dl

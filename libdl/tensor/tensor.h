@@ -14,14 +14,19 @@
 namespace dl {
 
 enum class DType : uint8_t { f32, f64, i32, i64, u8 };
-DL_API int64_t size_of(DType t);                 // bytes
-DL_API std::string_view name_of(DType t);        // "f32"
+DL_API int64_t size_of(DType t);           // bytes
+DL_API std::string_view name_of(DType t);  // "f32"
 DL_API bool parse_dtype(std::string_view name, DType& out);
-template <class T> constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, double>) return DType::f64;
-  else if constexpr (std::is_same_v<T, int32_t>) return DType::i32;
-  else if constexpr (std::is_same_v<T, int64_t>) return DType::i64;
+template <class T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<T, int32_t>)
+    return DType::i32;
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return DType::i64;
   else {
     static_assert(std::is_same_v<T, uint8_t>);
     return DType::u8;
@@ -39,13 +44,13 @@ class DL_API Shape {
   int rank() const { return rank_; }
   int64_t operator[](int i) const { return d_[static_cast<size_t>(i)]; }
   int64_t& operator[](int i) { return d_[static_cast<size_t>(i)]; }
-  int64_t elements() const;                       // 1 for a scalar
-  int64_t elements(int from, int to) const;       // product of extents [from, to)
+  int64_t elements() const;                  // 1 for a scalar
+  int64_t elements(int from, int to) const;  // product of extents [from, to)
   void push_back(int64_t extent);
   const int64_t* begin() const { return d_.data(); }
   const int64_t* end() const { return d_.data() + rank_; }
   bool operator==(const Shape& o) const;
-  std::string text() const;                       // "3,224,224"
+  std::string text() const;  // "3,224,224"
 
  private:
   std::array<int64_t, kMaxRank> d_{};
@@ -58,14 +63,15 @@ struct TensorType {
   int64_t elements() const { return shape.elements(); }
   int64_t bytes() const { return elements() * size_of(dtype); }
   bool operator==(const TensorType&) const = default;
-  DL_API std::string text() const;                // "f32[128,1,28,28]"
+  DL_API std::string text() const;  // "f32[128,1,28,28]"
 };
 
 // Dense, row-major, reference counted, host memory.
 class DL_API Tensor {
  public:
   Tensor() = default;
-  explicit Tensor(TensorType type) : type_(std::move(type)), memory_(std::make_shared<Memory>(static_cast<size_t>(type_.bytes()))) {}
+  explicit Tensor(TensorType type)
+      : type_(std::move(type)), memory_(std::make_shared<Memory>(static_cast<size_t>(type_.bytes()))) {}
   Tensor(DType dtype, Shape shape) : Tensor(TensorType{dtype, shape}) {}
   const TensorType& type() const { return type_; }
   const Shape& shape() const { return type_.shape; }
@@ -74,8 +80,16 @@ class DL_API Tensor {
   int64_t bytes() const { return type_.bytes(); }
   void* raw() { return memory_ ? memory_->data() : nullptr; }
   const void* raw() const { return memory_ ? memory_->data() : nullptr; }
-  template <class T> std::span<T> data() { check(dtype_of<T>()); return {static_cast<T*>(raw()), static_cast<size_t>(elements())}; }
-  template <class T> std::span<const T> data() const { check(dtype_of<T>()); return {static_cast<const T*>(raw()), static_cast<size_t>(elements())}; }
+  template <class T>
+  std::span<T> data() {
+    check(dtype_of<T>());
+    return {static_cast<T*>(raw()), static_cast<size_t>(elements())};
+  }
+  template <class T>
+  std::span<const T> data() const {
+    check(dtype_of<T>());
+    return {static_cast<const T*>(raw()), static_cast<size_t>(elements())};
+  }
   Tensor clone() const;
   bool defined() const { return memory_ != nullptr; }
 

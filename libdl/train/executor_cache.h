@@ -17,11 +17,14 @@ class ExecutorCache {
 
   Executor& at(int64_t batch) {
     auto& slot = made_[batch];
-    if (!slot) slot = std::make_unique<Executor>(make_plan(build_(batch).graph, options_), pool_, store_, seed_);
+    if (!slot)
+      slot = std::make_unique<Executor>(make_plan(build_(batch).graph, options_), pool_, store_, seed_);
     return *slot;
   }
   // For a plan that was made before.
-  void put(int64_t batch, Plan plan) { made_[batch] = std::make_unique<Executor>(std::move(plan), pool_, store_, seed_); }
+  void put(int64_t batch, Plan plan) {
+    made_[batch] = std::make_unique<Executor>(std::move(plan), pool_, store_, seed_);
+  }
 
  private:
   Build build_;

@@ -48,15 +48,12 @@ struct MetricsSetup {
 
 // Undefined and degenerate cases:
 //   * The predicted class is the first of the highest scores; a sample is in the top K when fewer than K
-//   classes stand
-//     before its label in the order (score descending, class ascending). A NaN score stands last.
-//   * precision = 0 for a class never predicted, recall = 0 for a class without samples, f1 = 2tp / (2tp + fp
-//   + fn).
-//     A class that is neither predicted nor present has NaN for all three and is left out of the macro
-//     averages.
+//     classes stand before its label in the order (score descending, class ascending). A NaN score stands last.
+//   * precision = 0 for a class never predicted, recall = 0 for a class without samples,
+//     f1 = 2tp / (2tp + fp + fn). A class that is neither predicted nor present has NaN for all three and is
+//     left out of the macro averages.
 //   * weighted averages weigh each class by its samples; micro averages pool the counts of all classes.
-//   * log_loss takes logits through log-softmax in double; a probability of 0 counts as 2^-149, the least
-//   float.
+//   * log_loss takes logits through log-softmax in double; a probability of 0 counts as 2^-149, the least float.
 //   * r2 is the mean over the columns of 1 - SS_res / SS_tot, NaN where a column's targets are all equal.
 //   * Before the first sample every mean is NaN.
 class DL_API Metrics {

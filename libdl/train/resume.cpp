@@ -9,7 +9,10 @@
 namespace dl {
 namespace {
 
-struct Rule { std::string_view prefix; ChangeClass allowed; };
+struct Rule {
+  std::string_view prefix;
+  ChangeClass allowed;
+};
 // The longest prefix that fits decides; what no rule names is forbidden.
 constexpr Rule kRules[] = {
     {"/train/epochs", ChangeClass::free},
@@ -79,7 +82,8 @@ std::vector<std::string> check_resume(const json& before, const json& after) {
   }
   if (!forbidden.empty()) {
     const size_t shown_lines = std::min<size_t>(forbidden.size(), 5);
-    const std::string more = forbidden.size() > shown_lines ? str(" and ", forbidden.size() - shown_lines, " more") : "";
+    const std::string more =
+        forbidden.size() > shown_lines ? str(" and ", forbidden.size() - shown_lines, " more") : "";
     throw Error(Exit::config, first,
                 str("cannot resume: the checkpoint was made with another configuration: ",
                     join(std::span(forbidden).first(shown_lines), "; "), more),

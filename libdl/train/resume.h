@@ -11,8 +11,8 @@ namespace dl {
 enum class ChangeClass { free, noted, forbidden };
 
 struct ConfigChange {
-  std::string pointer;        // "/train/batch_size"
-  json before, after;         // null where absent
+  std::string pointer;  // "/train/batch_size"
+  json before, after;   // null where absent
   ChangeClass allowed;
 };
 

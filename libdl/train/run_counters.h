@@ -8,20 +8,20 @@
 namespace dl {
 
 struct RunCounters {
-  int64_t step = 0;            // optimiser steps done
-  int64_t epoch = 0;           // epochs done
-  int64_t batch = 0;           // batches done of the current epoch
-  double loss_sum = 0;         // of the current epoch, times rows
+  int64_t step = 0;     // optimiser steps done
+  int64_t epoch = 0;    // epochs done
+  int64_t batch = 0;    // batches done of the current epoch
+  double loss_sum = 0;  // of the current epoch, times rows
   int64_t loss_rows = 0;
   std::optional<double> best;  // value of the watched metric at the best epoch
   int64_t best_epoch = 0;
   std::optional<double> stopping_best;
-  int64_t bad_epochs = 0;      // epochs since stopping_best improved
+  int64_t bad_epochs = 0;  // epochs since stopping_best improved
   bool finished = false;
   json metrics = json::object();       // of the last epoch
   json best_metrics = json::object();  // of the best one
-  std::string data_hash;       // content hash of the data set
-  std::string init_hash;       // content hash of the model that the run started from; may be empty
+  std::string data_hash;               // content hash of the data set
+  std::string init_hash;               // content hash of the model that the run started from; may be empty
 };
 constexpr auto fields(const RunCounters*) {
   return std::tuple{

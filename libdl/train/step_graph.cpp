@@ -11,14 +11,18 @@ namespace {
 std::vector<TargetInfo> target_infos(const Schema& schema, const ClassCounts& counts) {
   std::vector<TargetInfo> out;
   for (const Target& t : schema.targets) {
-    TargetInfo info{.name = t.name, .type = t.type, .classes = t.kind == TargetKind::class_index ? static_cast<int64_t>(t.classes.size()) : 0};
+    TargetInfo info{
+        .name = t.name,
+        .type = t.type,
+        .classes = t.kind == TargetKind::class_index ? static_cast<int64_t>(t.classes.size()) : 0};
     if (const auto it = counts.find(t.name); it != counts.end()) info.counts = it->second;
     out.push_back(std::move(info));
   }
   return out;
 }
 
-StepGraph with_losses(Model model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts) {
+StepGraph with_losses(Model model, const TrainConfig& train, const Schema& schema,
+                      const ClassCounts& counts) {
   StepGraph s{std::move(model), {}};
   s.heads = find_heads(s.model.graph, s.model.batch, schema);
   add_losses(s.model, train.loss, target_infos(schema, counts), "/train/loss");
@@ -57,11 +61,13 @@ ClassCounts class_counts(const Dataset& data, const std::string& split) {
   return out;
 }
 
-StepGraph build_evaluation(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch) {
+StepGraph build_evaluation(const json& model, const TrainConfig& train, const Schema& schema,
+                           const ClassCounts& counts, int64_t batch) {
   return with_losses(build_model(model, build_options(schema, batch, false)), train, schema, counts);
 }
 
-StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch) {
+StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
+                              const ClassCounts& counts, int64_t batch) {
   StepGraph s = with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts);
   const std::vector<ValueId> wanted = trainable(s.model);
   const std::vector<ValueId> gradients = autodiff(s.model.graph, s.model.graph.output("loss"), wanted);

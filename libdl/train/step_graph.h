@@ -19,15 +19,17 @@ DL_API bool has_balanced_classes(const Losses& losses);
 DL_API ClassCounts class_counts(const Dataset& data, const std::string& split);
 
 struct StepGraph {
-  Model model;                   // its graph has the losses; the output "loss" is their weighted sum
-  std::vector<Head> heads;       // outputs and the targets they are judged by
+  Model model;              // its graph has the losses; the output "loss" is their weighted sum
+  std::vector<Head> heads;  // outputs and the targets they are judged by
 };
 
 // Forward form with losses, no gradients. Targets are input leaves named as in the schema.
-DL_API StepGraph build_evaluation(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch);
+DL_API StepGraph build_evaluation(const json& model, const TrainConfig& train, const Schema& schema,
+                                  const ClassCounts& counts, int64_t batch);
 
 // The whole training step: forward, losses, gradients, updates.
-DL_API StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema, const ClassCounts& counts, int64_t batch);
+DL_API StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
+                                     const ClassCounts& counts, int64_t batch);
 
 // The schema of data that would fit a model which declares its inputs: one class target for each output of the form
 // (batch, classes), numbers for others. For --plan without data.

@@ -19,8 +19,10 @@ struct EarlyStopping {
 constexpr auto fields(const EarlyStopping*) {
   return std::tuple{
       field("metric", &EarlyStopping::metric, "What must improve, for example valid.accuracy or train.loss."),
-      field("patience", &EarlyStopping::patience, "Epochs without improvement after which training stops.").at_least(1),
-      field("min_delta", &EarlyStopping::min_delta, "Least change that counts as an improvement.").at_least(0),
+      field("patience", &EarlyStopping::patience, "Epochs without improvement after which training stops.")
+          .at_least(1),
+      field("min_delta", &EarlyStopping::min_delta, "Least change that counts as an improvement.")
+          .at_least(0),
   };
 }
 
@@ -30,8 +32,10 @@ struct SaveConfig {
 };
 constexpr auto fields(const SaveConfig*) {
   return std::tuple{
-      field("every", &SaveConfig::every, "How often a checkpoint is written: \"1 epoch\", \"500 steps\", \"10m\" or \"never\"."),
-      field("best", &SaveConfig::best, "Metric whose best epoch gives the model that is written; empty: the last epoch."),
+      field("every", &SaveConfig::every,
+            "How often a checkpoint is written: \"1 epoch\", \"500 steps\", \"10m\" or \"never\"."),
+      field("best", &SaveConfig::best,
+            "Metric whose best epoch gives the model that is written; empty: the last epoch."),
   };
 }
 
@@ -51,9 +55,12 @@ struct TrainConfig {
 };
 constexpr auto fields(const TrainConfig*) {
   return std::tuple{
-      field("epochs", &TrainConfig::epochs, "Epochs in total; a resumed run counts those it has done.").at_least(0),
+      field("epochs", &TrainConfig::epochs, "Epochs in total; a resumed run counts those it has done.")
+          .at_least(0),
       field("batch_size", &TrainConfig::batch_size, "Samples in one step.").at_least(1),
-      field("loss", &TrainConfig::loss, "The loss, or a map from output to loss; else cross entropy for classes and mean squared error for numbers."),
+      field("loss", &TrainConfig::loss,
+            "The loss, or a map from output to loss; else cross entropy for classes and mean squared error "
+            "for numbers."),
       field("optimizer", &TrainConfig::optimizer, "How parameters follow their gradients."),
       field("schedule", &TrainConfig::schedule, "Learning rate over time."),
       field("metrics", &TrainConfig::metrics, "Metrics of the validation part besides the loss."),
@@ -62,7 +69,8 @@ constexpr auto fields(const TrainConfig*) {
       field("shuffle", &TrainConfig::shuffle, "Draw a new order of the samples for each epoch."),
       field("drop_last", &TrainConfig::drop_last, "Leave out the last batch of an epoch when it is short."),
       field("split", &TrainConfig::split, "Part of the data set to learn from."),
-      field("valid_split", &TrainConfig::valid_split, "Part of the data set to validate on after each epoch; ignored when it is absent."),
+      field("valid_split", &TrainConfig::valid_split,
+            "Part of the data set to validate on after each epoch; ignored when it is absent."),
   };
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "train/executor_cache.h"
+#include "train/monitor.h"
 #include "train/resume.h"
 #include "train/run_counters.h"
 
@@ -35,23 +36,9 @@ TrainConfig parse_train(const json& config) {
 const json& model_section(const json& config) {
   const auto it = config.find("model");
   if (it == config.end())
-    throw Error(Exit::config, "", "there is no section \"model\", expected a network to train", "dl-train --init prints a first config");
+    throw Error(Exit::config, "", "there is no section \"model\", expected a network to train",
+                "dl-train --init prints a first config");
   return *it;
-}
-
-// By name of a dotted path in {"train": {...}, "valid": {...}}; NaN when it is absent.
-double metric_at(const json& metrics, const std::string& path) {
-  const size_t dot = path.find('.');
-  const auto part = metrics.find(path.substr(0, dot));
-  if (dot == std::string::npos || part == metrics.end()) return NAN;
-  const auto value = part->find(path.substr(dot + 1));
-  return value == part->end() || !value->is_number() ? NAN : value->get<double>();
-}
-
-bool improves(const std::string& metric, double now, const std::optional<double>& best, double min_delta) {
-  if (std::isnan(now)) return false;
-  if (!best) return true;
-  return higher_is_better(metric) ? now > *best + min_delta : now < *best - min_delta;
 }
 
 }  // namespace
@@ -64,7 +51,9 @@ struct Trainer::Impl {
         section(model_section(request.config)),
         interval(parse_interval(config.save.every, "/train/save/every")),
         data(request.data, {.tmp = request.tmp}),
-        valid_file(request.valid.empty() ? nullptr : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
+        valid_file(request.valid.empty()
+                       ? nullptr
+                       : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
         loader(data, {.split = config.split,
                       .batch_size = config.batch_size,
                       .seed = request.seed,
@@ -79,7 +68,7 @@ struct Trainer::Impl {
     options.threads = request.threads;
     options.passes = request.passes;
     plan = make_plan(model.graph, options);
-    metric_pointers();
+    check_metrics();
   }
 
   int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
@@ -99,37 +88,24 @@ struct Trainer::Impl {
   }
 
   // Metric names in the config must be those that will be there.
-  void metric_pointers() const {
-    const auto check = [&](const std::string& name, const char* pointer) {
-      if (name.empty()) return;
-      const bool train = name == "train.loss";
-      if (!train && !name.starts_with("valid."))
-        throw Error(Exit::config, pointer, str("'", name, "' is no metric of a run, expected train.loss or valid.<metric>"));
-      if (!train && valid_split().empty())
-        throw Error(Exit::config, pointer, str("'", name, "' needs validation data, but the data set has no split '", config.valid_split, "'"),
-                    "give --valid FILE, or split some off with dl-prep");
-    };
-    check(config.save.best, "/train/save/best");
-    if (config.early_stopping) check(config.early_stopping->metric, "/train/early_stopping/metric");
-    Metrics({.form = heads.front().form, .columns = heads.front().columns, .class_names = heads.front().classes, .wanted = wanted()}, "/train/metrics");
+  void check_metrics() const {
+    check_watched(config, valid_split());
+    Metrics(metrics_setup(), "/train/metrics");
+  }
+  MetricsSetup metrics_setup() const {
+    const Head& head = heads.front();
+    return {.form = head.form,
+            .columns = head.columns,
+            .class_names = head.classes,
+            .wanted = validation_metrics(config, head.form)};
   }
 
-  std::vector<std::string> wanted() const {
-    std::vector<std::string> out{"loss"};
-    out.insert(out.end(), config.metrics.begin(), config.metrics.end());
-    const auto add = [&](const std::string& name) {
-      if (!name.starts_with("valid.")) return;
-      const std::string metric = name.substr(6);
-      if (std::find(out.begin(), out.end(), metric) == out.end()) out.push_back(metric);
-    };
-    add(config.save.best);
-    if (config.early_stopping) add(config.early_stopping->metric);
-    if (out.size() == 1) out.push_back(heads.front().form == OutputForm::values ? "rmse" : "accuracy");
-    return out;
+  void event(const std::string& name, const json& fields) const {
+    if (hooks.event) hooks.event(name, fields);
   }
-
-  void event(const std::string& name, const json& fields) const { if (hooks.event) hooks.event(name, fields); }
-  void note(const std::string& line) const { if (hooks.note) hooks.note(line); }
+  void note(const std::string& line) const {
+    if (hooks.note) hooks.note(line);
+  }
 
   // ---- where the run starts ---------------------------------------------------------------------------------------
 
@@ -149,7 +125,8 @@ struct Trainer::Impl {
       throw Error(Exit::data, str(folder, ": holds no checkpoint, expected one to resume from"));
     }
     if (!loaded->note.empty()) warn(loaded->note);
-    for (const std::string& line : check_resume(loaded->state.model.config, request.config)) warn("resumed with a change: " + line);
+    for (const std::string& line : check_resume(loaded->state.model.config, request.config))
+      warn("resumed with a change: " + line);
     RunCounters saved;
     try {
       parse_fields(saved, loaded->state.counters, "");
@@ -157,16 +134,22 @@ struct Trainer::Impl {
       throw Error(Exit::data, str(loaded->path, ": its counters do not read: ", e.what()));
     }
     if (saved.data_hash != counters.data_hash)
-      throw Error(Exit::config, "", str("cannot resume: ", data.name(), " is not the data set that the checkpoint was made with"),
-                  "start anew with --resume none, or take the weights with --init-from");
+      throw Error(
+          Exit::config, "",
+          str("cannot resume: ", data.name(), " is not the data set that the checkpoint was made with"),
+          "start anew with --resume none, or take the weights with --init-from");
     adopt(loaded->state.model.parameters, loaded->path);
     adopt(loaded->state.state, loaded->path);
     best = loaded->state.best;
     counters = saved;
     has_checkpoint = true;
-    if (counters.finished && counters.epoch < config.epochs && !stopped_early()) counters.finished = false;
+    if (counters.finished && counters.epoch < config.epochs && !stopped_early(config, counters))
+      counters.finished = false;
     if (counters.batch >= loader.batches()) counters.batch = 0;
-    event("resume", {{"from", loaded->path}, {"step", counters.step}, {"epoch", counters.epoch}, {"batch", counters.batch}});
+    event("resume", {{"from", loaded->path},
+                     {"step", counters.step},
+                     {"epoch", counters.epoch},
+                     {"batch", counters.batch}});
     note(str("resumed at step ", counters.step, ", epoch ", counters.epoch + 1, " from ", loaded->path));
     return true;
   }
@@ -189,19 +172,25 @@ struct Trainer::Impl {
     for (const std::string& name : names) {
       const auto it = from.parameters.find(name);
       Tensor& mine = store.at(name);
-      if (it == from.parameters.end()) missing.push_back(name);
-      else if (it->second.type() != mine.type()) other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
-      else mine = it->second.clone();
+      if (it == from.parameters.end())
+        missing.push_back(name);
+      else if (it->second.type() != mine.type())
+        other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
+      else
+        mine = it->second.clone();
     }
     for (const auto& [name, tensor] : from.parameters)
       if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
     counters.init_hash = from.content_hash;
     if (missing.empty() && unexpected.empty() && other.empty()) return;
-    const std::string table = str("missing: ", missing.empty() ? "none" : join(missing, ", "), "; of another shape: ",
-                                  other.empty() ? "none" : join(other, ", "), "; not used: ", unexpected.empty() ? "none" : join(unexpected, ", "));
+    const std::string table = str("missing: ", missing.empty() ? "none" : join(missing, ", "),
+                                  "; of another shape: ", other.empty() ? "none" : join(other, ", "),
+                                  "; not used: ", unexpected.empty() ? "none" : join(unexpected, ", "));
     if (!request.partial)
-      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", table), "--partial takes what fits");
-    warn(str("took ", names.size() - missing.size() - other.size(), " of ", names.size(), " tensors from ", request.init_from, ". ", table));
+      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", table),
+                  "--partial takes what fits");
+    warn(str("took ", names.size() - missing.size() - other.size(), " of ", names.size(), " tensors from ",
+             request.init_from, ". ", table));
   }
 
   void warn(const std::string& text) const {
@@ -217,7 +206,8 @@ struct Trainer::Impl {
   }
 
   double learning_rate(int64_t step) const {
-    return rate(config.schedule, base_lr(config.optimizer), step, loader.batches(), static_cast<double>(config.epochs));
+    return rate(config.schedule, base_lr(config.optimizer), step, loader.batches(),
+                static_cast<double>(config.epochs));
   }
 
   float train_step(ExecutorCache& executors, const Batch& batch) {
@@ -242,7 +232,8 @@ struct Trainer::Impl {
     const std::string where = c.what.empty() ? "the loss" : c.what;
     event("diverged", {{"step", counters.step + 1}, {"epoch", counters.epoch + 1}, {"where", where}});
     throw Error(Exit::numeric, c.origin,
-                str("step ", counters.step + 1, " (epoch ", counters.epoch + 1, "): the loss is ", number(loss), ": ", where, " is not finite"),
+                str("step ", counters.step + 1, " (epoch ", counters.epoch + 1, "): the loss is ",
+                    number(loss), ": ", where, " is not finite"),
                 str(has_checkpoint ? str("the last good state is kept in ", request.state_dir, "; ") : "",
                     "lower the learning rate, or clip gradients (train.optimizer.clip_norm)"));
   }
@@ -253,8 +244,9 @@ struct Trainer::Impl {
     const std::string split = valid_split();
     if (split.empty()) return {};
     const Head& head = heads.front();
-    Metrics metrics({.form = head.form, .columns = head.columns, .class_names = head.classes, .wanted = wanted()});
-    Loader batches(valid_data(), {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
+    Metrics metrics(metrics_setup());
+    Loader batches(valid_data(),
+                   {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
     size_t target = 0;
     while (data.schema().column_name(target) != head.target) ++target;
     for (int64_t i = 0; i < batches.batches(); ++i) {
@@ -278,28 +270,16 @@ struct Trainer::Impl {
     counters.loss_rows = 0;
     if (json valid = validate(executors); !valid.is_null()) {
       metrics["valid"] = valid;
-      event("eval", {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
+      event(
+          "eval",
+          {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
     }
-    counters.metrics = metrics;
-    if (!config.save.best.empty()) {
-      const double now = metric_at(metrics, config.save.best);
-      if (improves(config.save.best, now, counters.best, 0)) {
-        counters.best = now;
-        counters.best_epoch = counters.epoch;
-        counters.best_metrics = metrics;
-        best = model_tensors();
-      }
-    }
-    if (config.early_stopping) {
-      const EarlyStopping& s = *config.early_stopping;
-      const double now = metric_at(metrics, s.metric);
-      if (improves(s.metric, now, counters.stopping_best, s.min_delta)) {
-        counters.stopping_best = now;
-        counters.bad_epochs = 0;
-      } else ++counters.bad_epochs;
-    }
-    event("epoch", {{"epoch", counters.epoch}, {"step", counters.step}, {"learning_rate", learning_rate(counters.step - 1)},
-                    {"metrics", metrics}, {"wait_seconds", loader.wait_seconds()}});
+    if (note_epoch(config, metrics, counters)) best = model_tensors();
+    event("epoch", {{"epoch", counters.epoch},
+                    {"step", counters.step},
+                    {"learning_rate", learning_rate(counters.step - 1)},
+                    {"metrics", metrics},
+                    {"wait_seconds", loader.wait_seconds()}});
     note(describe_epoch(metrics));
   }
 
@@ -314,8 +294,6 @@ struct Trainer::Impl {
         }
     return line;
   }
-
-  bool stopped_early() const { return config.early_stopping && counters.bad_epochs >= config.early_stopping->patience; }
 
   // ---- what is written --------------------------------------------------------------------------------------------
 
@@ -359,10 +337,14 @@ struct Trainer::Impl {
 
   bool checkpoint_due(bool epoch_ended) const {
     switch (interval.unit) {
-      case Interval::Unit::steps: return static_cast<double>(counters.step - saved_step) >= interval.amount;
-      case Interval::Unit::epochs: return epoch_ended && static_cast<double>(counters.epoch - saved_epoch) >= interval.amount;
-      case Interval::Unit::seconds: return seconds_since(last_save) >= interval.amount;
-      case Interval::Unit::never: return false;
+      case Interval::Unit::steps:
+        return static_cast<double>(counters.step - saved_step) >= interval.amount;
+      case Interval::Unit::epochs:
+        return epoch_ended && static_cast<double>(counters.epoch - saved_epoch) >= interval.amount;
+      case Interval::Unit::seconds:
+        return seconds_since(last_save) >= interval.amount;
+      case Interval::Unit::never:
+        return false;
     }
     return false;
   }
@@ -376,29 +358,41 @@ struct Trainer::Impl {
       result.already_complete = true;
       return finish(result);
     }
-    ExecutorCache train([this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; }, options, pool.pool, store, request.seed);
+    ExecutorCache train(
+        [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
+        options, pool.pool, store, request.seed);
     train.put(full_batch(), plan);
-    ExecutorCache evaluate([this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; }, options, pool.pool, store, request.seed);
+    ExecutorCache evaluate(
+        [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
+        options, pool.pool, store, request.seed);
     loader.set_position(counters.epoch, counters.batch);
-    event("run_start", {{"step", counters.step}, {"epoch", counters.epoch}, {"steps", total_steps()}, {"epochs", config.epochs},
-                        {"samples", loader.samples()}, {"batch_size", config.batch_size}, {"parameters", parameter_count()},
-                        {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"}, {"seed", request.seed}});
+    event("run_start", {{"step", counters.step},
+                        {"epoch", counters.epoch},
+                        {"steps", total_steps()},
+                        {"epochs", config.epochs},
+                        {"samples", loader.samples()},
+                        {"batch_size", config.batch_size},
+                        {"parameters", parameter_count()},
+                        {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"},
+                        {"seed", request.seed}});
     const auto began = Clock::now();
     last_save = began;
     saved_step = counters.step;
     saved_epoch = counters.epoch;
     int64_t samples = 0;
-    while (counters.epoch < config.epochs && !stopped_early()) {
+    while (counters.epoch < config.epochs && !stopped_early(config, counters)) {
       const Batch& batch = loader.next();
       const float loss = train_step(train, batch);
       samples += batch.rows;
       report_step(loss);
       const bool epoch_ended = counters.batch == loader.batches();
       if (epoch_ended) end_epoch(evaluate);
-      const bool last = counters.epoch == config.epochs || stopped_early();
+      const bool last = counters.epoch == config.epochs || stopped_early(config, counters);
       const int stop = hooks.stop ? hooks.stop() : 0;
       const bool late = hooks.out_of_time && hooks.out_of_time();
-      if (!last && (stop || late || checkpoint_due(epoch_ended) || (hooks.checkpoint_now && hooks.checkpoint_now()))) checkpoint();
+      if (!last &&
+          (stop || late || checkpoint_due(epoch_ended) || (hooks.checkpoint_now && hooks.checkpoint_now())))
+        checkpoint();
       if (stop && !last) {
         result.code = stop;
         return result;
@@ -408,10 +402,12 @@ struct Trainer::Impl {
         break;
       }
     }
-    if (stopped_early()) note(str("stopped after epoch ", counters.epoch, ": ", config.early_stopping->metric, " has not improved for ", counters.bad_epochs, " epochs"));
+    if (stopped_early(config, counters))
+      note(str("stopped after epoch ", counters.epoch, ": ", config.early_stopping->metric,
+               " has not improved for ", counters.bad_epochs, " epochs"));
     result.seconds = seconds_since(began);
     result.samples_per_second = result.seconds > 0 ? static_cast<double>(samples) / result.seconds : 0;
-    counters.finished = counters.epoch >= config.epochs || stopped_early();
+    counters.finished = counters.epoch >= config.epochs || stopped_early(config, counters);
     checkpoint();
     return finish(result);
   }
@@ -424,16 +420,25 @@ struct Trainer::Impl {
     result.steps = counters.step;
     result.epochs = counters.epoch;
     result.wait_seconds = loader.wait_seconds();
-    event("run_end", {{"step", counters.step}, {"epoch", counters.epoch}, {"metrics", result.metrics}, {"seconds", result.seconds},
-                      {"samples_per_second", result.samples_per_second}, {"wait_seconds", result.wait_seconds}});
+    event("run_end", {{"step", counters.step},
+                      {"epoch", counters.epoch},
+                      {"metrics", result.metrics},
+                      {"seconds", result.seconds},
+                      {"samples_per_second", result.samples_per_second},
+                      {"wait_seconds", result.wait_seconds}});
     return std::move(result);
   }
 
   void report_step(float loss) {
-    if (hooks.event) event("step", {{"step", counters.step}, {"epoch", counters.epoch + 1}, {"loss", loss}, {"learning_rate", learning_rate(counters.step - 1)}});
+    if (hooks.event)
+      event("step", {{"step", counters.step},
+                     {"epoch", counters.epoch + 1},
+                     {"loss", loss},
+                     {"learning_rate", learning_rate(counters.step - 1)}});
     if (!hooks.progress) return;
     char text[48];
-    std::snprintf(text, sizeof text, "epoch %lld  loss %.4f", static_cast<long long>(counters.epoch + 1), static_cast<double>(loss));
+    std::snprintf(text, sizeof text, "epoch %lld  loss %.4f", static_cast<long long>(counters.epoch + 1),
+                  static_cast<double>(loss));
     hooks.progress(counters.step, total_steps(), text);
   }
 
@@ -465,7 +470,8 @@ struct Trainer::Impl {
   bool has_checkpoint = false;  // this run has written one, or started from one
 };
 
-Trainer::Trainer(TrainRequest request, TrainHooks hooks) : impl_(std::make_unique<Impl>(std::move(request), std::move(hooks))) {}
+Trainer::Trainer(TrainRequest request, TrainHooks hooks)
+    : impl_(std::make_unique<Impl>(std::move(request), std::move(hooks))) {}
 Trainer::~Trainer() = default;
 const Model& Trainer::model() const { return impl_->model; }
 const Plan& Trainer::plan() const { return impl_->plan; }

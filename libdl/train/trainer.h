@@ -15,13 +15,14 @@
 namespace dl {
 
 struct TrainRequest {
-  json config = json::object();   // resolved sections model, train, augment; kept in the model
-  std::string data;               // data set, or "-"
-  std::string valid;              // a second data set to validate on; empty: the split valid_split of the first
-  std::string state_dir;          // where checkpoints go; empty: none are written
-  std::string resume = "none";    // none, auto (the newest in state_dir, when there is one), or a checkpoint folder
-  std::string init_from;          // model whose parameters a new run starts from
-  bool partial = false;           // init_from may lack parameters or have others
+  json config = json::object();  // resolved sections model, train, augment; kept in the model
+  std::string data;              // data set, or "-"
+  std::string valid;      // a second data set to validate on; empty: the split valid_split of the first
+  std::string state_dir;  // where checkpoints go; empty: none are written
+  std::string resume =
+      "none";             // none, auto (the newest in state_dir, when there is one), or a checkpoint folder
+  std::string init_from;  // model whose parameters a new run starts from
+  bool partial = false;   // init_from may lack parameters or have others
   // Hash of the recipe, given the content hashes of the inputs {"data": ..., "valid": ..., "init_from": ...}.
   std::function<std::string(const json& inputs)> recipe;
   uint64_t seed = 0;
@@ -34,19 +35,19 @@ struct TrainRequest {
 struct TrainHooks {
   // name and fields of an event: run_start, step, epoch, eval, checkpoint, warning, run_end
   std::function<void(const std::string& event, const json& fields)> event;
-  std::function<void(const std::string& line)> note;   // for people
+  std::function<void(const std::string& line)> note;  // for people
   std::function<void(int64_t step, int64_t total, const std::string& text)> progress;
-  std::function<int()> stop;            // not 0: finish the step, checkpoint, and return this code
+  std::function<int()> stop;  // not 0: finish the step, checkpoint, and return this code
   std::function<bool()> checkpoint_now;
-  std::function<bool()> out_of_time;    // finish the step, checkpoint, and write what there is
+  std::function<bool()> out_of_time;  // finish the step, checkpoint, and write what there is
 };
 
 struct TrainResult {
-  int code = 0;                  // of the process: 0, or what hooks.stop gave
-  bool finished = false;         // the model below is complete (not so when stopped by a signal)
-  bool already_complete = false; // a finished run was resumed: nothing was done
+  int code = 0;                   // of the process: 0, or what hooks.stop gave
+  bool finished = false;          // the model below is complete (not so when stopped by a signal)
+  bool already_complete = false;  // a finished run was resumed: nothing was done
   ModelFile model;
-  json metrics = json::object(); // of the epoch that the model is from
+  json metrics = json::object();  // of the epoch that the model is from
   int64_t steps = 0, epochs = 0;
   double seconds = 0, wait_seconds = 0, samples_per_second = 0;
 };
@@ -59,10 +60,10 @@ class DL_API Trainer {
   ~Trainer();
 
   const Model& model() const;
-  const Plan& plan() const;                  // of the training step at the full batch size
+  const Plan& plan() const;  // of the training step at the full batch size
   const Schema& schema() const;
   int64_t steps_per_epoch() const;
-  int64_t checkpoint_bytes() const;          // what one checkpoint takes on disk, about
+  int64_t checkpoint_bytes() const;  // what one checkpoint takes on disk, about
 
   TrainResult run();
 

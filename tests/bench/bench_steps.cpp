@@ -28,16 +28,28 @@ constexpr const char* kMomentum = R"({"optimizer": {"type": "sgd", "lr": 0.1, "m
 
 // W1: MLP 784-512-256-10, ReLU, SGD. W2: LeNet-5 with tanh and average pooling; W2r: with ReLU.
 const Workload kWorkloads[] = {
-    {"W1", {784}, 128, 10,
-     R"({"layers": [{"type": "dense", "units": 512}, "relu", {"type": "dense", "units": 256}, "relu", {"type": "dense", "units": 10}]})", kSgd},
-    {"W2", {1, 28, 28}, 128, 10,
+    {"W1",
+     {784},
+     128,
+     10,
+     R"({"layers": [{"type": "dense", "units": 512}, "relu", {"type": "dense", "units": 256}, "relu", {"type": "dense", "units": 10}]})",
+     kSgd},
+    {"W2",
+     {1, 28, 28},
+     128,
+     10,
      R"({"layers": [{"type": "conv2d", "filters": 6, "kernel": 5, "padding": 2}, "tanh", {"type": "avg_pool2d", "kernel": 2},
          {"type": "conv2d", "filters": 16, "kernel": 5}, "tanh", {"type": "avg_pool2d", "kernel": 2}, "flatten",
-         {"type": "dense", "units": 120}, "tanh", {"type": "dense", "units": 84}, "tanh", {"type": "dense", "units": 10}]})", kMomentum},
-    {"W2r", {1, 28, 28}, 128, 10,
+         {"type": "dense", "units": 120}, "tanh", {"type": "dense", "units": 84}, "tanh", {"type": "dense", "units": 10}]})",
+     kMomentum},
+    {"W2r",
+     {1, 28, 28},
+     128,
+     10,
      R"({"layers": [{"type": "conv2d", "filters": 6, "kernel": 5, "padding": 2}, "relu", {"type": "avg_pool2d", "kernel": 2},
          {"type": "conv2d", "filters": 16, "kernel": 5}, "relu", {"type": "avg_pool2d", "kernel": 2}, "flatten",
-         {"type": "dense", "units": 120}, "relu", {"type": "dense", "units": 84}, "relu", {"type": "dense", "units": 10}]})", kMomentum},
+         {"type": "dense", "units": 120}, "relu", {"type": "dense", "units": 84}, "relu", {"type": "dense", "units": 10}]})",
+     kMomentum},
 };
 
 double now() {
@@ -58,7 +70,8 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
   TrainConfig train;
   parse_fields(train, json::parse(w.train), "/train");
   const json model = json::parse(w.model);
-  Model m = training ? build_training_step(model, train, schema, {}, w.batch).model : build_model(model, build_options(schema, w.batch, false));
+  Model m = training ? build_training_step(model, train, schema, {}, w.batch).model
+                     : build_model(model, build_options(schema, w.batch, false));
   Pool* pool = pool_create(threads);
   {
     TensorMap state = initial_values(m, 1);
@@ -87,8 +100,9 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
       rates.push_back(double(steps * w.batch) / (now() - start));
     }
     std::sort(rates.begin(), rates.end());
-    std::printf("{\"workload\": \"%s\", \"mode\": \"%s\", \"threads\": %d, \"best\": %.0f, \"median\": %.0f}\n", w.name,
-                training ? "train" : "infer", threads, rates.back(), rates[rates.size() / 2]);
+    std::printf(
+        "{\"workload\": \"%s\", \"mode\": \"%s\", \"threads\": %d, \"best\": %.0f, \"median\": %.0f}\n",
+        w.name, training ? "train" : "infer", threads, rates.back(), rates[rates.size() / 2]);
     if (nodes) {
       const Graph& g = ex.graph();
       for (size_t k = 0; k < g.nodes.size(); ++k) {
@@ -99,8 +113,9 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
           least = std::min(least, now() - start);
         }
         const double flops = double(node_flops(g, g.nodes[k]));
-        std::printf("  %8.1f us %8.1f GFLOP/s  %s %s %s\n", 1e6 * least, flops / least / 1e9, g.nodes[k].name.c_str(),
-                    std::string(g.nodes[k].op->name).c_str(), g.type(g.nodes[k].out[0]).text().c_str());
+        std::printf("  %8.1f us %8.1f GFLOP/s  %s %s %s\n", 1e6 * least, flops / least / 1e9,
+                    g.nodes[k].name.c_str(), std::string(g.nodes[k].op->name).c_str(),
+                    g.type(g.nodes[k].out[0]).text().c_str());
       }
     }
     std::fflush(stdout);
@@ -116,10 +131,14 @@ int main(int argc, char** argv) {
   bool nodes = false;
   std::vector<std::string> names;
   for (int i = 1; i < argc; ++i) {
-    if (!std::strcmp(argv[i], "--threads") && i + 1 < argc) threads = std::atoi(argv[++i]);
-    else if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc) seconds = std::atof(argv[++i]);
-    else if (!std::strcmp(argv[i], "--nodes")) nodes = true;
-    else names.push_back(argv[i]);
+    if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
+      threads = std::atoi(argv[++i]);
+    else if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc)
+      seconds = std::atof(argv[++i]);
+    else if (!std::strcmp(argv[i], "--nodes"))
+      nodes = true;
+    else
+      names.push_back(argv[i]);
   }
   for (const Workload& w : kWorkloads) {
     if (!names.empty() && std::find(names.begin(), names.end(), w.name) == names.end()) continue;

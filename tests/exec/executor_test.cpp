@@ -23,7 +23,8 @@ Graph two_layers() {
 %2 = parameter b : f32[4]
 %3 = affine(%0, %1, %2) : f32[2,4] ; dense_1 @/model/layers/0
 %4 = relu(%3) : f32[2,4] ; relu_1 @/model/layers/1
-output y %4)", find_op);
+output y %4)",
+                     find_op);
 }
 
 TensorMap some_state() {
@@ -63,12 +64,15 @@ TEST_CASE("a wrong or missing tensor is named before anything runs") {
   PoolOf p(1);
   TensorMap state = some_state();
   state["b"] = Tensor(DType::f32, {5});
-  CHECK_THROWS_WITH_AS(Executor(make_plan(two_layers(), {}), p.pool, state), "'b' is f32[5], the network expects f32[4]", Error);
+  CHECK_THROWS_WITH_AS(Executor(make_plan(two_layers(), {}), p.pool, state),
+                       "'b' is f32[5], the network expects f32[4]", Error);
   state.erase("b");
-  CHECK_THROWS_WITH_AS(Executor(make_plan(two_layers(), {}), p.pool, state), "no value for parameter 'b'", Error);
+  CHECK_THROWS_WITH_AS(Executor(make_plan(two_layers(), {}), p.pool, state), "no value for parameter 'b'",
+                       Error);
   state = some_state();
   Executor ex(make_plan(two_layers(), {}), p.pool, state);
-  CHECK_THROWS_WITH_AS(ex.feed("x", Tensor(DType::f32, {3, 3})), "input 'x' is f32[3,3], the network expects f32[2,3]", Error);
+  CHECK_THROWS_WITH_AS(ex.feed("x", Tensor(DType::f32, {3, 3})),
+                       "input 'x' is f32[3,3], the network expects f32[2,3]", Error);
 }
 
 TEST_CASE("a non-finite value is traced to the first layer that makes it") {

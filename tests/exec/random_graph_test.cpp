@@ -46,7 +46,9 @@ class Generator {
   }
 
  private:
-  ValueId pick() { return values_[values_.size() - 1 - size_t(r_.below(std::min<int64_t>(4, int64_t(values_.size()))))]; }
+  ValueId pick() {
+    return values_[values_.size() - 1 - size_t(r_.below(std::min<int64_t>(4, int64_t(values_.size()))))];
+  }
   ValueId parameter(const std::string& name, Shape shape) {
     net_.state[name] = random_tensor(r_, shape, 0.25);
     const ValueId v = net_.graph.add_leaf(ValueKind::parameter, name, {DType::f32, shape});
@@ -64,17 +66,24 @@ class Generator {
     const ValueId x = pick();
     Graph& g = net_.graph;
     switch (r_.below(8)) {
-      case 0: return affine(name, x, 1 + r_.below(20));
-      case 1: return g.add(op::relu, {affine(name, x, 1 + r_.below(20))}, {}, name);
-      case 2: return g.add(op::tanh, {affine(name, x, 1 + r_.below(20))}, {}, name);
-      case 3: return g.add(op::sigmoid, {x}, {}, name);
-      case 4: return g.add(op::gelu, {x}, {}, name);
-      case 5: return g.add(op::tanh, {x}, {}, name);
+      case 0:
+        return affine(name, x, 1 + r_.below(20));
+      case 1:
+        return g.add(op::relu, {affine(name, x, 1 + r_.below(20))}, {}, name);
+      case 2:
+        return g.add(op::tanh, {affine(name, x, 1 + r_.below(20))}, {}, name);
+      case 3:
+        return g.add(op::sigmoid, {x}, {}, name);
+      case 4:
+        return g.add(op::gelu, {x}, {}, name);
+      case 5:
+        return g.add(op::tanh, {x}, {}, name);
       case 6: {  // joins two values of any widths
         const ValueId y = affine(name, pick(), g.type(x).shape[1]);
         return g.add(r_.below(2) ? op::add : op::mul, {x, y}, {}, name);
       }
-      default: return g.add(op::softplus, {x}, {}, name);
+      default:
+        return g.add(op::softplus, {x}, {}, name);
     }
   }
 
@@ -99,7 +108,8 @@ class Generator {
   std::vector<ValueId> values_, parameters_;
 };
 
-std::map<std::string, Tensor> run(const Network& net, const PlanOptions& options, MemoryPlan* memory = nullptr) {
+std::map<std::string, Tensor> run(const Network& net, const PlanOptions& options,
+                                  MemoryPlan* memory = nullptr) {
   Pool* pool = pool_create(options.threads);
   std::map<std::string, Tensor> out;
   {
@@ -120,7 +130,8 @@ std::map<std::string, Tensor> run(const Network& net, const PlanOptions& options
 }
 
 double difference(const Tensor& a, const Tensor& b) {
-  double worst = 0, scale = 1e-3;  // gradients below this pass through saturated units: all digits are lost there
+  double worst = 0,
+         scale = 1e-3;  // gradients below this pass through saturated units: all digits are lost there
   for (int64_t i = 0; i < a.elements(); ++i) {
     worst = std::max(worst, std::abs(double(a.data<float>()[size_t(i)]) - b.data<float>()[size_t(i)]));
     scale = std::max(scale, std::abs(double(a.data<float>()[size_t(i)])));
@@ -146,7 +157,8 @@ TEST_CASE("optimised random networks and their gradients equal the unoptimised o
       PlanOptions one;
       one.passes.off = {off};
       const auto without = run(net, one);
-      for (const auto& [name, value] : want) CHECK_MESSAGE(difference(value, without.at(name)) < 2e-5, off, " ", name);
+      for (const auto& [name, value] : want)
+        CHECK_MESSAGE(difference(value, without.at(name)) < 2e-5, off, " ", name);
     }
   }
 }

@@ -35,16 +35,17 @@ TEST_CASE("broken text is refused with its line") {
   const auto message = [](std::string_view text) -> std::string {
     try {
       parse_graph(text, find_op);
-    } catch (const Error& e) {
-      return e.what();
-    }
+    } catch (const Error& e) { return e.what(); }
     return "accepted";
   };
   CHECK(message("graph g\n%0 = input x : f99[3]") == "graph text, line 2: unknown element type 'f99'");
   CHECK(message("%1 = relu(%0) : f32[1]") == "graph text, line 1: a value is used before it is defined");
-  CHECK(message("%0 = input x : f32[3]\n%1 = relu(%0) : f32[4]") == "graph text, line 2: type is f32[4], inferred f32[3]");
-  CHECK(message("%0 = input x : f32[3]\n%1 = rleu(%0) : f32[3]") == "graph text, line 2: unknown operator 'rleu'");
-  CHECK(message("%0 = input x : f32[3]\n%1 = relu(%0) {\"slop\":1} : f32[3]") == "graph text, line 2: unknown key 'slop'");
+  CHECK(message("%0 = input x : f32[3]\n%1 = relu(%0) : f32[4]") ==
+        "graph text, line 2: type is f32[4], inferred f32[3]");
+  CHECK(message("%0 = input x : f32[3]\n%1 = rleu(%0) : f32[3]") ==
+        "graph text, line 2: unknown operator 'rleu'");
+  CHECK(message("%0 = input x : f32[3]\n%1 = relu(%0) {\"slop\":1} : f32[3]") ==
+        "graph text, line 2: unknown key 'slop'");
   CHECK(message("%0 = input x : f32[1,2,3,4,5,6,7]") == "graph text, line 1: more than 6 extents");
 }
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <numeric>
 
-#include "base/error.h"
+#include "io/read_failure.h"
 #include "io/temp_folder.h"
 
 using namespace dl;
@@ -37,19 +37,6 @@ void write_sample(const std::string& path, int64_t rows = 1000) {
   w.parent("dataset", "abc");
   w.finish();
 }
-
-std::string failure(const std::string& path, const char* kind = "dataset") {
-  try {
-    ArtifactReader r(path, kind);
-    for (const std::string& name : r.data_sets("/")) r.read(name);
-    return "";
-  } catch (const Error& e) {
-    CHECK(e.code == Exit::data);
-    return e.what();
-  }
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -4,9 +4,9 @@
 
 #include <cstring>
 
-#include "base/error.h"
 #include "base/random.h"
 #include "io/artifact.h"
+#include "io/read_failure.h"
 #include "io/temp_folder.h"
 
 using namespace dl;
@@ -41,19 +41,6 @@ std::string changed(const TempFolder& dir, F change) {
   H5Pclose(access);
   return path;
 }
-
-std::string failure(const std::string& path) {
-  try {
-    ArtifactReader r(path, "dataset");
-    for (const std::string& name : r.data_sets("/")) r.read(name);
-    return "";
-  } catch (const Error& e) {
-    CHECK(e.code == Exit::data);
-    return e.what();
-  }
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -7,4 +7,4 @@ if [ -z "$format" ] || ! "$format" --version | grep -q 'version 14\.'; then
   echo "SKIP: no clang-format 14"
   exit 77
 fi
-find libdl tools tests \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' \) -print0 | xargs -0 "$format" --dry-run -Werror
+find libdl tools tests man \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' \) -print0 | xargs -0 "$format" --dry-run -Werror

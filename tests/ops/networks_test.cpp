@@ -28,21 +28,34 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {"mlp", {7}, 4, R"([{"type": "dense", "units": 9}, "tanh", {"type": "dense", "units": 6}, "gelu", {"type": "dense", "units": 4}])",
+    {"mlp",
+     {7},
+     4,
+     R"([{"type": "dense", "units": 9}, "tanh", {"type": "dense", "units": 6}, "gelu", {"type": "dense", "units": 4}])",
      R"({"type": "cross_entropy", "label_smoothing": 0.1})"},
-    {"regression", {5}, 0, R"([{"type": "dense", "units": 8}, "sigmoid", {"type": "dense", "units": 8}, "softplus", {"type": "dense", "units": 3}])",
+    {"regression",
+     {5},
+     0,
+     R"([{"type": "dense", "units": 8}, "sigmoid", {"type": "dense", "units": 8}, "softplus", {"type": "dense", "units": 3}])",
      R"("mse")"},
-    {"lenet", {1, 10, 10}, 3,
+    {"lenet",
+     {1, 10, 10},
+     3,
      R"([{"type": "conv2d", "filters": 3, "kernel": 3, "padding": 1}, "tanh", {"type": "avg_pool2d", "kernel": 2},
          {"type": "conv2d", "filters": 4, "kernel": 3}, "swish", {"type": "max_pool2d", "kernel": 3, "stride": 1}, "flatten",
          {"type": "dense", "units": 3}])",
      R"("cross_entropy")"},
-    {"residual", {4, 6, 6}, 3,
+    {"residual",
+     {4, 6, 6},
+     3,
      R"([{"type": "conv2d", "filters": 4, "kernel": 3, "padding": "same", "name": "a"}, {"type": "batch_norm", "name": "b"}, {"type": "tanh", "name": "c"},
          {"type": "conv2d", "filters": 4, "kernel": 3, "padding": "same", "groups": 2, "name": "d"}, {"type": "add", "inputs": ["d", "c"]}, "elu",
          {"type": "conv2d", "filters": 6, "kernel": 3, "stride": 2, "dilation": 2, "padding": 2}, "global_avg_pool2d", {"type": "dense", "units": 3}])",
      R"("cross_entropy")"},
-    {"dropout", {6}, 3, R"([{"type": "dense", "units": 12}, "tanh", {"type": "dropout", "rate": 0.4}, {"type": "batch_norm"}, {"type": "dense", "units": 3}])",
+    {"dropout",
+     {6},
+     3,
+     R"([{"type": "dense", "units": 12}, "tanh", {"type": "dropout", "rate": 0.4}, {"type": "batch_norm"}, {"type": "dense", "units": 3}])",
      R"("cross_entropy")"},
 };
 
@@ -56,10 +69,14 @@ struct Network {
 Network make(const Case& c, uint64_t seed) {
   const int64_t batch = 5;
   json section{{"layers", json::parse(c.layers)}};
-  Model m = build_model(section, {.batch = batch, .training = true, .inputs = {{"x", {DType::f32, c.sample}}}, .classes = c.classes});
+  Model m = build_model(
+      section,
+      {.batch = batch, .training = true, .inputs = {{"x", {DType::f32, c.sample}}}, .classes = c.classes});
   Losses losses;
   FieldType<Losses>::parse(losses, json::parse(c.loss), "/train/loss", Bounds{-INFINITY, INFINITY});
-  const TargetInfo target{.name = "t", .type = c.classes ? TensorType{DType::i32, {}} : TensorType{DType::f32, {3}}, .classes = c.classes};
+  const TargetInfo target{.name = "t",
+                          .type = c.classes ? TensorType{DType::i32, {}} : TensorType{DType::f32, {3}},
+                          .classes = c.classes};
   add_losses(m, losses, {&target, 1});
   Network n;
   n.forward = m.graph.nodes.size();
@@ -96,17 +113,21 @@ double reference_loss(const Network& n, const std::map<std::string, Array>& leav
   std::vector<Array> value(g.values.size());
   for (size_t i = 0; i < g.values.size(); ++i) {
     const Value& v = g.values[i];
-    if (v.kind == ValueKind::constant) value[i] = to_array(g.constants.at(static_cast<ValueId>(i)));
-    else if (v.kind != ValueKind::computed && leaves.contains(v.name)) value[i] = leaves.at(v.name);
+    if (v.kind == ValueKind::constant)
+      value[i] = to_array(g.constants.at(static_cast<ValueId>(i)));
+    else if (v.kind != ValueKind::computed && leaves.contains(v.name))
+      value[i] = leaves.at(v.name);
   }
   for (size_t k = 0; k < n.forward; ++k) {
     const Node& node = g.nodes[k];
     const json attrs = node.op->attrs->dump(node.attrs.get());
     Reference r{attrs, {}, {}, kSeed};
     for (ValueId x : node.in) r.in.push_back(x == kNone ? nullptr : &value[static_cast<size_t>(x)]);
-    for (ValueId y : node.out) r.out.push_back({g.type(y), std::vector<double>(static_cast<size_t>(g.type(y).elements()))});
+    for (ValueId y : node.out)
+      r.out.push_back({g.type(y), std::vector<double>(static_cast<size_t>(g.type(y).elements()))});
     reference_of(node.op->name)(r);
-    for (size_t i = 0; i < node.out.size(); ++i) value[static_cast<size_t>(node.out[i])] = std::move(r.out[i]);
+    for (size_t i = 0; i < node.out.size(); ++i)
+      value[static_cast<size_t>(node.out[i])] = std::move(r.out[i]);
   }
   return value[static_cast<size_t>(g.output("loss"))][0];
 }
@@ -158,7 +179,8 @@ TEST_CASE("gradients of whole networks equal central differences in doubles") {
       }
       for (size_t k = 0; k < positions.size(); ++k) {
         const double g = got.at(p).data<float>()[static_cast<size_t>(positions[k])];
-        CHECK_MESSAGE(std::abs(g - want[k]) <= 1e-4 * scale, p, "[", positions[k], "]: ", g, ", numerically ", want[k]);
+        CHECK_MESSAGE(std::abs(g - want[k]) <= 1e-4 * scale, p, "[", positions[k], "]: ", g, ", numerically ",
+                      want[k]);
       }
     }
   }

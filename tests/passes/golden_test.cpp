@@ -42,9 +42,11 @@ void check_golden(const std::string& name, const Graph& g) {
 }  // namespace
 
 TEST_CASE("a training step reads the same after each pass as it did before") {
-  const json model = json::parse(R"({"name": "golden", "layers": [{"type": "conv2d", "filters": 2, "kernel": 3}, "relu", "flatten",
+  const json model = json::parse(
+      R"({"name": "golden", "layers": [{"type": "conv2d", "filters": 2, "kernel": 3}, "relu", "flatten",
     {"type": "dense", "units": 4}, "tanh", {"type": "dense", "units": 3}]})");
-  Model m = build_model(model, {.batch = 2, .training = true, .inputs = {{"image", {DType::u8, {1, 6, 6}}}}, .classes = 3});
+  Model m = build_model(
+      model, {.batch = 2, .training = true, .inputs = {{"image", {DType::u8, {1, 6, 6}}}}, .classes = 3});
   check_golden("forward", m.graph);
   const TargetInfo target{.name = "label", .type = {DType::i32, {}}, .classes = 3};
   add_losses(m, {}, {&target, 1});
@@ -52,7 +54,8 @@ TEST_CASE("a training step reads the same after each pass as it did before") {
   const std::vector<ValueId> gradients = autodiff(m.graph, m.graph.output("loss"), wanted);
   check_golden("autodiff", m.graph);
   Typed<OptimizerFamily> momentum;
-  FieldType<Optimizer>::parse(momentum, {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.9}, {"clip_norm", 1}}, "", Bounds{-INFINITY, INFINITY});
+  FieldType<Optimizer>::parse(momentum, {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.9}, {"clip_norm", 1}},
+                              "", Bounds{-INFINITY, INFINITY});
   add_optimizer(m, momentum, gradients);
   check_golden("step", m.graph);
   Graph g = simplify(m.graph);

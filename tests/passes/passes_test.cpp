@@ -30,7 +30,8 @@ output y %2
 )");
 }
 
-TEST_CASE("fuse moves an activation into the affine that alone feeds it, and keeps one that something else reads") {
+TEST_CASE(
+    "fuse moves an activation into the affine that alone feeds it, and keeps one that something else reads") {
   const Graph g = fuse(parse(R"(graph g
 %0 = input x : f32[2,3]
 %1 = parameter w : f32[4,3]
@@ -89,7 +90,8 @@ TEST_CASE("blocks that are alive together never overlap and the arena is close t
   std::string text = "graph g\n%0 = input x : f32[64]\n";
   int next = 1;
   for (int i = 0; i < 40; ++i, ++next)
-    text += "%" + std::to_string(next) + " = relu(%" + std::to_string(i % 3 ? next - 1 : next / 2) + ") : f32[64] ; n" + std::to_string(i) + "\n";
+    text += "%" + std::to_string(next) + " = relu(%" + std::to_string(i % 3 ? next - 1 : next / 2) +
+            ") : f32[64] ; n" + std::to_string(i) + "\n";
   text += "output y %40\noutput z %7\n";
   const Graph g = parse(text.c_str());
   const std::vector<int64_t> scratch(g.nodes.size(), 128);

@@ -19,8 +19,9 @@ TEST_CASE("intervals count steps, epochs or seconds") {
   CHECK(parse_interval("500 steps", "").amount == 500);
   CHECK(parse_interval("10m", "").amount == 600);
   CHECK(parse_interval("never", "").unit == Interval::Unit::never);
-  CHECK_THROWS_WITH_AS(parse_interval("often", "/train/save/every"),
-                       "'often' is no interval, expected for example \"1 epoch\", \"500 steps\", \"10m\" or \"never\"", Error);
+  CHECK_THROWS_WITH_AS(
+      parse_interval("often", "/train/save/every"),
+      "'often' is no interval, expected for example \"1 epoch\", \"500 steps\", \"10m\" or \"never\"", Error);
   CHECK_THROWS_AS(parse_interval("0 steps", ""), Error);
   CHECK_THROWS_AS(parse_interval("1.5 epochs", ""), Error);
 }

@@ -11,7 +11,9 @@ static json config() {
     "train": {"epochs": 2, "batch_size": 32, "optimizer": {"type": "sgd", "lr": 0.1}, "save": {"every": "1 epoch"}}})");
 }
 
-TEST_CASE("equal configurations may resume without a word") { CHECK(check_resume(config(), config()).empty()); }
+TEST_CASE("equal configurations may resume without a word") {
+  CHECK(check_resume(config(), config()).empty());
+}
 
 TEST_CASE("the number of epochs and checkpointing are free to change") {
   json after = config();

@@ -64,12 +64,16 @@ bool same_bytes(const TensorMap& a, const TensorMap& b) {
   if (a.size() != b.size()) return false;
   for (const auto& [name, t] : a) {
     const auto it = b.find(name);
-    if (it == b.end() || it->second.type() != t.type() || std::memcmp(t.raw(), it->second.raw(), size_t(t.bytes()))) return false;
+    if (it == b.end() || it->second.type() != t.type() ||
+        std::memcmp(t.raw(), it->second.raw(), size_t(t.bytes())))
+      return false;
   }
   return true;
 }
 
-TrainResult run(TrainRequest r, TrainHooks hooks = {}) { return Trainer(std::move(r), std::move(hooks)).run(); }
+TrainResult run(TrainRequest r, TrainHooks hooks = {}) {
+  return Trainer(std::move(r), std::move(hooks)).run();
+}
 
 }  // namespace
 

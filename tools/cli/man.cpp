@@ -51,8 +51,7 @@ void add_keys(const json& schema, const std::string& prefix, std::string& out, i
       if (!one.contains("properties")) continue;
       const json type = one["properties"].value("type", json::object()).value("const", json());
       if (type.is_string()) {
-        out += str(".TP\n\\fB", roff(prefix), "\\fR with type \\fB", roff(type.get<std::string>()),
-                   "\\fR\n");
+        out += str(".TP\n\\fB", roff(prefix), "\\fR with type \\fB", roff(type.get<std::string>()), "\\fR\n");
         out += roff(one.value("description", std::string("An alternative."))) + '\n';
       }
       add_keys(one, prefix, out, depth + 1);
@@ -74,8 +73,7 @@ void add_keys(const json& schema, const std::string& prefix, std::string& out, i
 std::string man_page(const Tool& tool) {
   std::string out = str(".TH ", upper(roff(tool.name)), " 1 \"\" \"dl " DL_VERSION "\" \"dl manual\"\n");
   out += str(".SH NAME\n", roff(tool.name), " \\- ", roff(tool.summary), "\n.SH SYNOPSIS\n");
-  for (const std::string& s : tool.synopsis)
-    out += str(".B ", roff(tool.name), "\n", roff(s), "\n.br\n");
+  for (const std::string& s : tool.synopsis) out += str(".B ", roff(tool.name), "\n", roff(s), "\n.br\n");
   out += ".SH DESCRIPTION\n";
   for (const std::string& line : split(tool.description, '\n'))
     out += line.empty() ? ".PP\n" : roff(line) + '\n';

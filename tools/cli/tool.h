@@ -8,19 +8,20 @@
 //   using namespace dl;
 //
 //   static int run(cli::Invocation& in) {
-//     const auto config = in.get<std::vector<Transform>>("augment");   // checked; errors carry
-//     file:line:column const std::string from = in.inputs().front();                    // a path, or "-"
-//     (given or implied) const std::string to = in.output();                              // "-" into a pipe;
-//     never binary on a terminal if (in.on("--dry-run")) return 0; in.log.info(str("augmenting ", from, "
-//     with ", in.threads, " threads")); cli::Progress progress(in.log, in.progress, copies, "records"); for
-//     (int64_t i = 0; i < copies; ++i) {
-//       if (int code = cli::interrupted()) return code;                // 130 or 143 after SIGINT or SIGTERM
+//     const auto config = in.get<std::vector<Transform>>("augment");  // checked; errors carry file:line:column
+//     const std::string from = in.inputs().front();                   // a path, or "-" (given or implied)
+//     const std::string to = in.output();                             // "-" into a pipe, never on a terminal
+//     if (in.on("--dry-run")) return 0;
+//     in.log.info(str("augmenting ", from, " with ", in.threads, " threads"));
+//     cli::Progress progress(in.log, in.progress, copies, "records");
+//     for (int64_t i = 0; i < copies; ++i) {
+//       if (int code = cli::interrupted()) return code;  // 130 or 143 after SIGINT or SIGTERM
 //       progress.update(i + 1);
 //       in.events.emit("step", {{"step", i}});
 //     }
 //     progress.finish();
-//     in.emit({{"records", copies}}, str(copies, " records"));         // --format on stdout when no artifact
-//     is there return 0;
+//     in.emit({{"records", copies}}, str(copies, " records"));  // --format, on stdout when no artifact is there
+//     return 0;
 //   }
 //
 //   int main(int argc, char** argv) {
@@ -28,9 +29,8 @@
 //         {.name = "dl-augment",
 //          .summary = "writes an augmented copy of a data set",
 //          .synopsis = {"[-c CFG] [-s K=V]... DATA.h5|- -o DATA.h5|-"},
-//          .sections = {cli::section<std::vector<Transform>>("augment", "The transforms, applied in
-//          order.")}, .options = {{.name = "--copies", .arg = "N", .doc = "Copies of each record.", .fallback
-//          = "1",
+//          .sections = {cli::section<std::vector<Transform>>("augment", "The transforms, applied in order.")},
+//          .options = {{.name = "--copies", .arg = "N", .doc = "Copies of each record.", .fallback = "1",
 //                       .type = cli::Type::integer, .config = "/augment/copies"}},
 //          .positional = {.arg = "DATA.h5|-", .doc = "The data set.", .type = cli::Type::input, .max = 1},
 //          .output = cli::Output::artifact,

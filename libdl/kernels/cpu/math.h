@@ -15,13 +15,13 @@ DL_INLINE vf expm1_poly(vf r) {
   q = fma(q, r, splat(0.5f));
   return fma(r * r, q, r);
 }
-DL_INLINE vf reduce(vf x, vf& n) {                      // x = n ln2 + r
+DL_INLINE vf reduce(vf x, vf& n) {  // x = n ln2 + r
   n = vround(x * splat(1.44269504f));
   return fma(n, splat(-1.42860677e-6f), fma(n, splat(-0.693145752f), x));
 }
 
-DL_INLINE vf exp(vf x) {                                // inf above 88.73, subnormal down to -103.97, then 0
-  x = vmin(splat(90.f), vmax(splat(-105.f), x));        // NaN stays: max/min return their second operand
+DL_INLINE vf exp(vf x) {                          // inf above 88.73, subnormal down to -103.97, then 0
+  x = vmin(splat(90.f), vmax(splat(-105.f), x));  // NaN stays: max/min return their second operand
   vf n;
   const vf r = reduce(x, n);
   return scale2(expm1_poly(r) + 1.f, n);
@@ -35,11 +35,11 @@ DL_INLINE vf exp_neg(vf x) {
   return as_float(as_int(p) + (__builtin_convertvector(n, vi) << 23));
 }
 
-DL_INLINE vf tanh(vf x) {                               // t = e^2|x| - 1; t / (t + 2): relatively accurate at 0
+DL_INLINE vf tanh(vf x) {  // t = e^2|x| - 1; t / (t + 2): relatively accurate at 0
   const vi sign = as_int(x) & int32_t(0x80000000);
   const vf a = as_float(as_int(x) & 0x7fffffff);
   vf n;
-  const vf r = reduce(vmin(splat(20.f), a + a), n);     // min keeps NaN in its second operand
+  const vf r = reduce(vmin(splat(20.f), a + a), n);  // min keeps NaN in its second operand
   const vf s = as_float((__builtin_convertvector(n, vi) + 127) << 23);
   const vf t = fma(expm1_poly(r), s, s - 1.f);
   return as_float(as_int(t / (t + 2.f)) | sign);
@@ -47,7 +47,7 @@ DL_INLINE vf tanh(vf x) {                               // t = e^2|x| - 1; t / (
 
 DL_INLINE vf sigmoid(vf x) { return 1.f / (1.f + exp(-x)); }
 
-DL_INLINE vf erf(vf x) {                                // |x| < 1: x P(x^2); above: 1 - exp(-Q(|x|)); 1 from 3.95 on
+DL_INLINE vf erf(vf x) {  // |x| < 1: x P(x^2); above: 1 - exp(-Q(|x|)); 1 from 3.95 on
   const vi sign = as_int(x) & int32_t(0x80000000);
   const vf a = as_float(as_int(x) & 0x7fffffff), s = x * x;
   vf p = splat(7.85388474e-05f);
@@ -76,7 +76,8 @@ DL_INLINE vf sqrt(vf x) { return vsqrt(x); }
 // e^x - 1 for x <= 0, relatively accurate at 0; values for x > 0 are those of 0.
 DL_INLINE vf expm1_neg(vf x) {
   vf n;
-  const vf r = reduce(vmin(vf{}, vmax(splat(-20.f), x)), n);  // max keeps NaN in its second operand, so does min
+  const vf r =
+      reduce(vmin(vf{}, vmax(splat(-20.f), x)), n);  // max keeps NaN in its second operand, so does min
   const vf s = as_float((__builtin_convertvector(n, vi) + 127) << 23);
   return fma(expm1_poly(r), s, s - 1.f);
 }
@@ -92,8 +93,8 @@ DL_INLINE vf log_parts(vf f, vf k) {
   const vf low = fma(s, fma(r, z, half), k * -2.12194440e-4f);
   return fma(k, splat(0.693359375f), f - (half - low));
 }
-DL_INLINE vf log(vf x) {                                // -inf at 0, NaN below, exact at 1
-  const vi tiny = x < 1.17549435e-38f;                  // subnormals are scaled up
+DL_INLINE vf log(vf x) {                // -inf at 0, NaN below, exact at 1
+  const vi tiny = x < 1.17549435e-38f;  // subnormals are scaled up
   const vi i = as_int(select(tiny, x * 8388608.f, x)) + (0x3f800000 - 0x3f3504f3);
   const vi e = (i >> 23) - 127;
   const vf k = __builtin_convertvector(e, vf) - select(tiny, splat(23.f), vf{});
@@ -103,7 +104,7 @@ DL_INLINE vf log(vf x) {                                // -inf at 0, NaN below,
 }
 // log(1 + t) for 0 <= t <= 1, relatively accurate at 0.
 DL_INLINE vf log1p_unit(vf t) {
-  const vf u = 1.f + t, c = (t - (u - 1.f)) / u;        // what rounding took from 1 + t
+  const vf u = 1.f + t, c = (t - (u - 1.f)) / u;  // what rounding took from 1 + t
   const vi big = u > 1.41421354f;
   const vf f = select(big, fma(splat(0.5f), u, splat(-1.f)), u - 1.f);
   return log_parts(f, select(big, splat(1.f), vf{})) + c;
