@@ -5,12 +5,17 @@
 
 namespace dl {
 
+// How a convolution is computed. im2col works on images and is right for all attributes. The others give and take the
+// blocked form (kernels/blocked.h); planar takes images. What each can do is in passes/layout.cpp.
+enum class ConvAlgorithm : int32_t { im2col, direct, winograd, depthwise, planar };
+
 struct Conv2dAttrs {
   int64_t stride[2] = {1, 1};
   int64_t pads[4] = {0, 0, 0, 0};
   int64_t dilation[2] = {1, 1};
   int64_t groups = 1;
   Activation activation = Activation::none;
+  ConvAlgorithm algorithm = ConvAlgorithm::im2col;
 };
 
 struct Conv2dGradAttrs {
@@ -18,7 +23,8 @@ struct Conv2dGradAttrs {
   int64_t pads[4] = {0, 0, 0, 0};
   int64_t dilation[2] = {1, 1};
   int64_t groups = 1;
-  Dims shape;  // of what the gradient is for: the input or the weight
+  Dims shape;  // of what the gradient is for, as images: the input or the weight
+  ConvAlgorithm algorithm = ConvAlgorithm::im2col;
 };
 
 }  // namespace dl

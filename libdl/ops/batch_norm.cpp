@@ -2,8 +2,10 @@
 #include "kernels/elementwise_attrs.h"
 #include "kernels/norm_attrs.h"
 #include "ops/broadcast.h"
+#include "ops/dims_field.h"
 #include "ops/gradient.h"
 #include "ops/registry.h"
+#include "ops/window.h"
 
 namespace dl {
 
@@ -12,33 +14,55 @@ constexpr auto fields(const DropoutAttrs*) {
       field("rate", &DropoutAttrs::rate, "Fraction of elements set to zero.").range(0, 0.999),
       field("stream", &DropoutAttrs::stream, "Keys the random numbers, a different number for each layer.")};
 }
+template <class A>
+constexpr auto activation_field() {
+  return field("activation", &A::activation, "none or relu: applied to the result.");
+}
+template <class A>
+constexpr auto blocked_field() {
+  return field("blocked", &A::blocked, "x is in blocked form, with as many channels as gamma.");
+}
+
 constexpr auto fields(const BatchNormAttrs*) {
   return std::tuple{
       field("epsilon", &BatchNormAttrs::epsilon, "Added to the variance.").at_least(0),
       field("momentum", &BatchNormAttrs::momentum, "Weight of this batch in the running statistics.")
-          .range(0, 1)};
+          .range(0, 1),
+      activation_field<BatchNormAttrs>(), blocked_field<BatchNormAttrs>()};
+}
+constexpr auto fields(const BatchNormGradAttrs*) {
+  return std::tuple{activation_field<BatchNormGradAttrs>(), blocked_field<BatchNormGradAttrs>()};
 }
 constexpr auto fields(const BatchNormInferenceAttrs*) {
   return std::tuple{field("epsilon", &BatchNormInferenceAttrs::epsilon, "Added to the variance.")
                         .onnx("epsilon")
-                        .at_least(0)};
+                        .at_least(0),
+                    activation_field<BatchNormInferenceAttrs>(), blocked_field<BatchNormInferenceAttrs>()};
 }
 
 namespace op {
 namespace {
 
-// Inputs [from, to) are f32[C] for axis 1 of x.
-void require_channels(const InferCtx& c, size_t from, size_t to) {
+// Inputs [from, to) are f32[C] for axis 1 of x; input r, where there is one, has the type of x.
+template <class A>
+void require_channels(const InferCtx& c, size_t from, size_t to, size_t r) {
+  const auto& a = c.as<A>();
   const TensorType& x = c.x(0);
+  const bool known = a.activation == Activation::none || a.activation == Activation::relu;
+  c.require(known, "activation must be none or relu");
   c.require(x.dtype == DType::f32 && x.shape.rank() >= 2, str("takes f32 (N, C, ...), got ", x.text()));
-  const TensorType want{DType::f32, Shape{x.shape[1]}};
+  const TensorType& gamma = c.x(from);
+  c.require(gamma.shape.rank() == 1, str("input ", from, " is ", gamma.text(), ", expected f32[C]"));
+  if (a.blocked) image_shape(c, 0, "x", gamma.shape[0], true);
+  const TensorType want{DType::f32, {a.blocked ? gamma.shape[0] : x.shape[1]}};
   for (size_t i = from; i < to; ++i)
     c.require(c.x(i) == want,
               str("input ", i, " is ", c.x(i).text(), ", expected ", want.text(), " for x ", x.text()));
+  c.require(!c.has(r) || c.x(r) == x, str("the residual must be ", x.text()));
 }
 
 void infer_batch_norm(InferCtx& c) {
-  require_channels(c, 1, 5);
+  require_channels<BatchNormAttrs>(c, 1, 5, 5);
   const TensorType& x = c.x(0);
   c.require(x.elements() > 0, str("has no elements to average in ", x.text()));
   c.out.assign(5, c.x(1));
@@ -46,6 +70,7 @@ void infer_batch_norm(InferCtx& c) {
 }
 
 void grad_batch_norm(GradCtx& c) {
+  require_unfused(c, c.as<BatchNormAttrs>().activation == Activation::none);
   if (c.dy[0] == kNone || !(c.needs(0) || c.needs(1) || c.needs(2))) return;
   const std::vector<ValueId> d = c.emit_all(batch_norm_grad, {c.x(0), c.dy[0], c.x(1), c.y(1), c.y(2)});
   for (size_t i = 0; i < 3; ++i)
@@ -54,6 +79,7 @@ void grad_batch_norm(GradCtx& c) {
 
 // With fixed statistics: xh = (x - mean) r, r = 1 / sqrt(var + epsilon), y = gamma xh + beta.
 void grad_inference(GradCtx& c) {
+  require_unfused(c, c.as<BatchNormInferenceAttrs>().activation == Activation::none);
   const Shape& x = c.type(c.x(0)).shape;
   const Shape channels{x[1]};
   Shape column = channels;  // (C, 1, ...): stretches over x
@@ -74,12 +100,12 @@ void grad_inference(GradCtx& c) {
 const OpDef batch_norm{
     .name = "batch_norm",
     .doc =
-        "Each channel (axis 1) to mean 0 and variance 1 over the batch, times gamma plus beta. Also gives "
-        "the batch's "
-        "mean and 1 / sqrt(var + epsilon), and the running statistics moved towards the batch's by momentum; "
-        "the "
-        "running variance takes the unbiased estimate (divisor M - 1), as PyTorch does and ONNX does not.",
-    .args = "x gamma beta running_mean running_var",
+        "Each channel (axis 1) to mean 0 and variance 1 over the batch, times gamma plus beta, plus the "
+        "residual "
+        "r before the activation. Also gives the batch's mean and 1 / sqrt(var + epsilon), and the running "
+        "statistics moved towards the batch's by momentum; the running variance takes the unbiased estimate "
+        "(divisor M - 1), as PyTorch does and ONNX does not.",
+    .args = "x gamma beta running_mean running_var r?",
     .results = "y mean rstd new_running_mean new_running_var",
     .attrs = &attr_ops<BatchNormAttrs>,
     .traits = kInPlace,
@@ -90,14 +116,20 @@ const OpDef batch_norm{
 
 const OpDef batch_norm_grad{
     .name = "batch_norm_grad",
-    .doc = "Gradient of batch_norm, through the statistics of the batch.",
-    .args = "x dy gamma mean rstd",
+    .doc =
+        "Gradient of batch_norm, through the statistics of the batch; beta, given with activation relu, "
+        "tells "
+        "where the result was positive.",
+    .args = "x dy gamma mean rstd beta?",
     .results = "dx dgamma dbeta",
+    .attrs = &attr_ops<BatchNormGradAttrs>,
     .traits = kInPlace,
     .in_place = {1, -1, -1, -1},
     .infer =
         [](InferCtx& c) {
-          require_channels(c, 2, 5);
+          require_channels<BatchNormGradAttrs>(c, 2, c.has(5) ? 6 : 5, 6);
+          const bool relu = c.as<BatchNormGradAttrs>().activation == Activation::relu;
+          c.require(relu == c.has(5), "beta and activation relu belong together");
           c.require(c.x(0) == c.x(1), str("x is ", c.x(0).text(), ", dy ", c.x(1).text()));
           c.out = {c.x(0), c.x(2), c.x(2)};
         },
@@ -106,14 +138,16 @@ const OpDef batch_norm_grad{
 
 const OpDef batch_norm_inference{
     .name = "batch_norm_inference",
-    .doc = "gamma (x - mean) / sqrt(var + epsilon) + beta for each channel (axis 1), with given statistics.",
-    .args = "x gamma beta mean var",
+    .doc =
+        "gamma (x - mean) / sqrt(var + epsilon) + beta for each channel (axis 1), with given statistics; "
+        "plus r.",
+    .args = "x gamma beta mean var r?",
     .attrs = &attr_ops<BatchNormInferenceAttrs>,
     .traits = kInPlace,
     .onnx = {"BatchNormalization", 13},
     .infer =
         [](InferCtx& c) {
-          require_channels(c, 1, 5);
+          require_channels<BatchNormInferenceAttrs>(c, 1, 5, 5);
           infer_same_as_first(c);
         },
     .grad = grad_inference,
@@ -124,8 +158,8 @@ const OpDef dropout{
     .name = "dropout",
     .doc =
         "Zero with probability rate, else x / (1 - rate). The mask is a function of seed, stream, step "
-        "(i64[]) and "
-        "position, so the operator is its own gradient.",
+        "(i64[]) "
+        "and position, so the operator is its own gradient.",
     .args = "x step",
     .attrs = &attr_ops<DropoutAttrs>,
     .traits = kInPlace | kRandom,

@@ -29,14 +29,25 @@ constexpr auto window_fields() {
   };
 }
 
+constexpr auto enum_names(const ConvAlgorithm*) {
+  return std::array<std::string_view, 5>{"im2col", "direct", "winograd", "depthwise", "planar"};
+}
+template <class A>
+constexpr auto algorithm_field() {
+  return field("algorithm", &A::algorithm,
+               "How it is computed; all but im2col work on the blocked form, planar takes images.");
+}
+
 constexpr auto fields(const Conv2dAttrs*) {
   return std::tuple_cat(window_fields<Conv2dAttrs>(), std::tuple{field("activation", &Conv2dAttrs::activation,
-                                                                       "Activation applied to the result.")});
+                                                                       "Activation applied to the result."),
+                                                                 algorithm_field<Conv2dAttrs>()});
 }
 constexpr auto fields(const Conv2dGradAttrs*) {
   return std::tuple_cat(
       window_fields<Conv2dGradAttrs>(),
-      std::tuple{field("shape", &Conv2dGradAttrs::shape, "Extents of what the gradient is for.").required()});
+      std::tuple{field("shape", &Conv2dGradAttrs::shape, "Extents of what the gradient is for.").required(),
+                 algorithm_field<Conv2dGradAttrs>()});
 }
 
 namespace {
@@ -54,15 +65,29 @@ TensorType check_conv(const InferCtx& c, const Shape& x, const Shape& w, const A
   return {DType::f32, {x[0], w[0], oh, ow}};
 }
 
+template <class A>
+bool blocked_in(const A& a) {
+  return a.algorithm != ConvAlgorithm::im2col && a.algorithm != ConvAlgorithm::planar;
+}
+template <class A>
+bool blocked_out(const A& a) {
+  return a.algorithm != ConvAlgorithm::im2col;
+}
+TensorType in_form(const TensorType& images, bool blocked) {
+  return blocked ? TensorType{images.dtype, blocked_shape(images.shape)} : images;
+}
+
 void infer_conv2d(InferCtx& c) {
   const auto& a = c.as<Conv2dAttrs>();
-  const Shape& x = require_images(c, 0, "input");
   c.require(c.x(1).dtype == DType::f32 && c.x(1).shape.rank() == 4,
             str("weight is ", c.x(1).text(), ", expected f32 (out, in/groups, height, width)"));
   const Shape& w = c.x(1).shape;
-  c.out = {check_conv(c, x, w, a)};
+  const Shape x = image_shape(c, 0, "input", w[1] * a.groups, blocked_in(a));
+  c.out = {in_form(check_conv(c, x, w, a), blocked_out(a))};
   c.require(!c.has(2) || c.x(2) == TensorType{DType::f32, {w[0]}},
             str("bias is ", c.has(2) ? c.x(2).text() : "", ", expected f32[", w[0], "]"));
+  c.require(!c.has(3) || c.x(3) == c.out[0],
+            str("residual is ", c.has(3) ? c.x(3).text() : "", ", expected ", c.out[0].text()));
 }
 
 Shape shape_attr(const InferCtx& c) {
@@ -76,18 +101,20 @@ void require_gradient(const InferCtx& c, const TensorType& dy, const TensorType&
 }
 
 void infer_grad_input(InferCtx& c) {
+  const auto& a = c.as<Conv2dGradAttrs>();
   const Shape& w = require_images(c, 0, "weight");
-  const Shape& dy = require_images(c, 1, "dy");
+  const Shape dy = image_shape(c, 1, "dy", w[0], blocked_out(a));
   const Shape x = shape_attr(c);
-  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, c.as<Conv2dGradAttrs>()));
-  c.out = {{DType::f32, x}};
+  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, a));
+  c.out = {in_form({DType::f32, x}, blocked_in(a))};
 }
 
 void infer_grad_weight(InferCtx& c) {
-  const Shape& x = require_images(c, 0, "input");
-  const Shape& dy = require_images(c, 1, "dy");
+  const auto& a = c.as<Conv2dGradAttrs>();
   const Shape w = shape_attr(c);
-  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, c.as<Conv2dGradAttrs>()));
+  const Shape x = image_shape(c, 0, "input", w[1] * a.groups, blocked_in(a));
+  const Shape dy = image_shape(c, 1, "dy", w[0], blocked_out(a));
+  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, a));
   c.out = {{DType::f32, w}};
 }
 
@@ -113,7 +140,9 @@ void grad_conv2d(GradCtx& c) {
 }
 
 // Two per output element and tap, padding included.
-int64_t conv_flops(const Shape& w, const Shape& y) { return 2 * y.elements() * w.elements(1, 4); }
+int64_t conv_flops(const Shape& w, const Shape& y) {
+  return 2 * y[0] * w[0] * y[2] * y[3] * w.elements(1, 4);
+}
 
 }  // namespace
 
@@ -123,8 +152,8 @@ const OpDef conv2d{
     .name = "conv2d",
     .doc =
         "Convolution of images x (N, in, H, W) with w (out, in/groups, h, w): cross-correlation plus bias "
-        "(out).",
-    .args = "x w b?",
+        "(out); plus the residual r before the activation.",
+    .args = "x w b? r?",
     .attrs = &attr_ops<Conv2dAttrs>,
     .onnx = {"Conv", 11},
     .infer = infer_conv2d,

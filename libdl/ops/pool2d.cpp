@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/blocked.h"
 #include "ops/dims_field.h"
 #include "ops/registry.h"
 #include "ops/window.h"
@@ -54,7 +55,7 @@ namespace {
 template <class A>
 void infer_pool(InferCtx& c) {
   const auto& a = c.as<A>();
-  const Shape& x = require_images(c, 0, "input");
+  const Shape& x = require_windowed(c, 0, "input");
   for (int i = 0; i < 4; ++i)
     c.require(a.pads[i] < a.kernel[i % 2],
               str("padding ", a.pads[i], " must be smaller than the kernel, which is ", a.kernel[i % 2],
@@ -63,7 +64,9 @@ void infer_pool(InferCtx& c) {
       window_extent(c, "height", x[2], a.kernel[0], a.stride[0], 1, a.pads[0], a.pads[2], a.ceil_mode);
   const int64_t ow =
       window_extent(c, "width", x[3], a.kernel[1], a.stride[1], 1, a.pads[1], a.pads[3], a.ceil_mode);
-  c.out = {{DType::f32, {x[0], x[1], oh, ow}}};
+  c.out = {c.x(0)};
+  c.out[0].shape[2] = oh;
+  c.out[0].shape[3] = ow;
 }
 
 void infer_max_grad(InferCtx& c) {
@@ -73,10 +76,13 @@ void infer_max_grad(InferCtx& c) {
 }
 
 void infer_avg_grad(InferCtx& c) {
-  const Shape& dy = require_images(c, 0, "dy");
+  const Shape& dy = require_windowed(c, 0, "dy");
   const Dims& d = c.as<AvgPool2dGradAttrs>().shape;
-  c.require(d.n == 4 && d.d[0] == dy[0] && d.d[1] == dy[1], str("shape does not fit dy ", c.x(0).text()));
-  c.out = {{DType::f32, {d.d[0], d.d[1], d.d[2], d.d[3]}}};
+  const int64_t planes = dy.rank() == 4 ? d.d[1] : channel_blocks(d.d[1]);
+  c.require(d.n == 4 && d.d[0] == dy[0] && planes == dy[1], str("shape does not fit dy ", c.x(0).text()));
+  c.out = {c.x(0)};
+  c.out[0].shape[2] = d.d[2];
+  c.out[0].shape[3] = d.d[3];
 }
 
 void grad_avg(GradCtx& c) {
