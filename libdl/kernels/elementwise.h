@@ -27,6 +27,20 @@ struct relu_grad_fn {
   }
 };
 
+struct softsign_fn {
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return x / (1.f + math::abs(x));
+  }
+};
+struct softsign_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    const V d = 1.f + math::abs(x);
+    return dy / (d * d);
+  }
+};
+
 struct sigmoid_fn {
   template <class V>
   DL_HD V operator()(V x) const {

@@ -80,6 +80,9 @@ const OpDef softplus =
     activation("softplus", "Smooth relu: log(1 + e^x).", {"Softplus", 1}, grad_by_x<softplus_grad>);
 const OpDef softplus_grad = gradient("softplus_grad", "Gradient of softplus: dy sigmoid(x).", "x dy");
 
+const OpDef softsign = activation("softsign", "x / (1 + |x|).", {"Softsign", 1}, grad_by_x<softsign_grad>);
+const OpDef softsign_grad = gradient("softsign_grad", "Gradient of softsign: dy / (1 + |x|)^2.", "x dy");
+
 const OpDef swish = activation("swish", "x sigmoid(x), also called SiLU.", {}, grad_by_x<swish_grad>);
 const OpDef swish_grad =
     gradient("swish_grad", "Gradient of swish: dy s (1 + x (1 - s)), s = sigmoid(x).", "x dy");

@@ -40,6 +40,7 @@ const AddReference kReferences[] = {
      [](Reference& r) {
        map(r, [](double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))); });
      }},
+    {"softsign", [](Reference& r) { map(r, [](double x) { return x / (1 + std::fabs(x)); }); }},
     {"swish", [](Reference& r) { map(r, [](double x) { return x * sigmoid(x); }); }},
 };
 
@@ -51,6 +52,8 @@ const AddRows kRows({
     {"tanh", {"f32[N]"}},
     {"tanh", {"f32[500] -20..20"}},
     {"tanh", {"f32[500] -1e-3..1e-3"}},
+    {"softsign", {"f32[N]"}, "{}", {.avoid = {0}}},
+    {"softsign", {"f32[500] -100..100"}, "{}", {.grad = false}},
     {"leaky_relu", {"f32[N]"}, "{}", {.avoid = {0}}},
     {"leaky_relu", {"f32[100]"}, R"({"slope": 0.25})", {.avoid = {0}}},
     {"elu", {"f32[N]"}},
