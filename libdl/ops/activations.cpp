@@ -51,6 +51,10 @@ const OpDef relu =
     activation("relu", "Rectified linear unit: max(0, x).", {"Relu", 13}, grad_by_y<relu_grad>);
 const OpDef relu_grad = gradient("relu_grad", "Gradient of relu: dy where y > 0, else 0.", "y dy");
 
+const OpDef relu6 =
+    activation("relu6", "Rectified linear unit up to 6: min(max(0, x), 6).", {}, grad_by_y<relu6_grad>);
+const OpDef relu6_grad = gradient("relu6_grad", "Gradient of relu6: dy where 0 < y < 6, else 0.", "y dy");
+
 const OpDef sigmoid =
     activation("sigmoid", "Logistic function 1 / (1 + e^-x).", {"Sigmoid", 13}, grad_by_y<sigmoid_grad>);
 const OpDef sigmoid_grad = gradient("sigmoid_grad", "Gradient of sigmoid: dy y (1 - y).", "y dy");

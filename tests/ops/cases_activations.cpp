@@ -16,6 +16,9 @@ double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 const AddReference kReferences[] = {
     {"relu", [](Reference& r) { map(r, [](double x) { return x > 0 ? x : 0; }); }},
+    {"relu6", [](Reference& r) { map(r, [](double x) { return x < 0   ? 0
+                                                              : x > 6 ? 6
+                                                                      : x; }); }},
     {"sigmoid", [](Reference& r) { map(r, sigmoid); }},
     {"tanh", [](Reference& r) { map(r, [](double x) { return std::tanh(x); }); }},
     {"leaky_relu",
@@ -47,6 +50,7 @@ const AddReference kReferences[] = {
 const AddRows kRows({
     {"relu", {"f32[N]"}, "{}", {.avoid = {0}}},
     {"relu", {"f32[2,3,4,5]"}, "{}", {.avoid = {0}, .out = {"f32[2,3,4,5]"}}},
+    {"relu6", {"f32[N] -3..9"}, "{}", {.avoid = {0, 6}}},
     {"sigmoid", {"f32[N]"}},
     {"sigmoid", {"f32[500] -100..100"}, "{}", {.grad = false}},
     {"tanh", {"f32[N]"}},
