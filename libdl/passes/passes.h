@@ -13,9 +13,14 @@ namespace dl {
 // to the same shape and dropout of rate 0.
 DL_API Graph simplify(Graph g);
 
-// Moves activations into the affine, matmul or conv2d that produces their input, and the mask of an activation's
-// gradient into the matmul that produces the incoming gradient.
+// Moves activations into the affine, matmul, conv2d or batch_norm that produces their input, sums into the batch_norm
+// that gives a term, and the mask of an activation's gradient into the matmul that produces the incoming gradient or
+// the batch_norm_grad that reads it.
 DL_API Graph fuse(Graph g);
+
+// Keeps chains of convolutions in blocked form (kernels/blocked.h) and chooses each convolution's algorithm by its
+// shapes; conversions stand at the ends of a chain. `winograd` allows that algorithm.
+DL_API Graph layout(Graph g, bool winograd = true);
 
 // Moves each node that updates parameters or state to the earliest place at which everything else has read the old
 // value, so that its gradient's memory is free early.
@@ -23,12 +28,13 @@ DL_API Graph schedule(Graph g);
 
 struct PassOptions {
   std::set<std::string, std::less<>>
-      off;              // names of passes to leave out: "simplify", "fuse", "schedule", "in_place"
+      off;              // names of passes to leave out: "simplify", "fuse", "layout", "winograd", "schedule",
+                        // "in_place"
   bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();
-// simplify, fuse, simplify, schedule. Error (config) for an unknown name in `off`.
+// simplify, fuse, layout, schedule. Error (config) for an unknown name in `off`.
 DL_API Graph optimise(Graph g, const PassOptions& options);
 
 // Rebuilds a graph from `nodes` with `replace[v]` standing for value v everywhere (identity where kNone); unused

@@ -1,11 +1,12 @@
 // Throughput of whole training steps and inference on random data, of the workloads that the peers' benchmark defines:
-//   bench_steps [workload ...] [--threads N] [--seconds S]
+//   bench_steps [workload ...] [--threads N] [--seconds S] [--without PASS]... [--nodes]
 // Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "base/random.h"
 #include "exec/executor.h"
@@ -16,41 +17,25 @@ using namespace dl;
 namespace {
 
 struct Workload {
-  const char* name;
+  std::string name;
   Shape sample;
   int64_t batch, classes;
-  const char* model;
-  const char* train;
+  std::vector<int64_t> inference;  // batches
+  json model, train;
 };
 
-constexpr const char* kSgd = R"({"optimizer": {"type": "sgd", "lr": 0.1}})";
-constexpr const char* kMomentum = R"({"optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}})";
-
-// W1: MLP 784-512-256-10, ReLU, SGD. W2: LeNet-5 with tanh and average pooling; W2r: with ReLU.
-const Workload kWorkloads[] = {
-    {"W1",
-     {784},
-     128,
-     10,
-     R"({"layers": [{"type": "dense", "units": 512}, "relu", {"type": "dense", "units": 256}, "relu", {"type": "dense", "units": 10}]})",
-     kSgd},
-    {"W2",
-     {1, 28, 28},
-     128,
-     10,
-     R"({"layers": [{"type": "conv2d", "filters": 6, "kernel": 5, "padding": 2}, "tanh", {"type": "avg_pool2d", "kernel": 2},
-         {"type": "conv2d", "filters": 16, "kernel": 5}, "tanh", {"type": "avg_pool2d", "kernel": 2}, "flatten",
-         {"type": "dense", "units": 120}, "tanh", {"type": "dense", "units": 84}, "tanh", {"type": "dense", "units": 10}]})",
-     kMomentum},
-    {"W2r",
-     {1, 28, 28},
-     128,
-     10,
-     R"({"layers": [{"type": "conv2d", "filters": 6, "kernel": 5, "padding": 2}, "relu", {"type": "avg_pool2d", "kernel": 2},
-         {"type": "conv2d", "filters": 16, "kernel": 5}, "relu", {"type": "avg_pool2d", "kernel": 2}, "flatten",
-         {"type": "dense", "units": 120}, "relu", {"type": "dense", "units": 84}, "relu", {"type": "dense", "units": 10}]})",
-     kMomentum},
-};
+std::vector<Workload> read_workloads(const char* path) {
+  std::ifstream in(path);
+  const json all = json::parse(in, nullptr, true, true);
+  std::vector<Workload> out;
+  for (const json& j : all) {
+    Workload w{j["name"], {}, j["batch"], j["classes"], {}, j["model"], j["train"]};
+    for (int64_t extent : j["sample"]) w.sample.push_back(extent);
+    w.inference = j.value("inference", std::vector<int64_t>{batch});
+    out.push_back(std::move(w));
+  }
+  return out;
+}
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -65,23 +50,31 @@ Schema schema_of(const Workload& w) {
   return s;
 }
 
-void measure(const Workload& w, bool training, int threads, double seconds, bool nodes) {
+struct Settings {
+  int threads = 2;
+  double seconds = 2;
+  bool nodes = false;
+  PassOptions passes;
+};
+
+void measure(const Workload& w, bool training, int64_t batch, const Settings& settings) {
+  const int threads = settings.threads;
   const Schema schema = schema_of(w);
   TrainConfig train;
-  parse_fields(train, json::parse(w.train), "/train");
-  const json model = json::parse(w.model);
-  Model m = training ? build_training_step(model, train, schema, {}, w.batch).model
-                     : build_model(model, build_options(schema, w.batch, false));
+  parse_fields(train, w.train, "/train");
+  Model m = training ? build_training_step(w.model, train, schema, {}, batch).model
+                     : build_model(w.model, build_options(schema, batch, false));
   Pool* pool = pool_create(threads);
   {
     TensorMap state = initial_values(m, 1);
-    Executor ex(make_plan(m.graph, {.passes = {}, .isa = best_isa(), .threads = threads}), pool, state);
+    Executor ex(make_plan(m.graph, {.passes = settings.passes, .isa = best_isa(), .threads = threads}), pool,
+                state);
     Random r(7, 7);
     Tensor x(ex.graph().type(ex.graph().find("x")));
     for (float& v : x.data<float>()) v = float(r.normal());
     ex.feed("x", x);
     if (training) {
-      Tensor y(DType::i32, {w.batch});
+      Tensor y(DType::i32, {batch});
       for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
       ex.feed("y", y);
       ex.feed_scalar("learning_rate", 1e-4);
@@ -89,7 +82,7 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
     }
     ex.run();
     std::vector<double> rates;
-    const double end = now() + seconds;
+    const double end = now() + settings.seconds;
     while (now() < end || rates.size() < 3) {
       const double start = now();
       int64_t steps = 0;
@@ -97,17 +90,19 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
         ex.run();
         ++steps;
       }
-      rates.push_back(double(steps * w.batch) / (now() - start));
+      rates.push_back(double(steps * batch) / (now() - start));
     }
     std::sort(rates.begin(), rates.end());
     std::printf(
-        "{\"workload\": \"%s\", \"mode\": \"%s\", \"threads\": %d, \"best\": %.0f, \"median\": %.0f}\n",
-        w.name, training ? "train" : "infer", threads, rates.back(), rates[rates.size() / 2]);
-    if (nodes) {
+        "{\"workload\": \"%s\", \"mode\": \"%s\", \"batch\": %lld, \"threads\": %d, \"best\": %.2f, "
+        "\"median\": %.2f}\n",
+        w.name.c_str(), training ? "train" : "infer", static_cast<long long>(batch), threads, rates.back(),
+        rates[rates.size() / 2]);
+    if (settings.nodes) {
       const Graph& g = ex.graph();
       for (size_t k = 0; k < g.nodes.size(); ++k) {
         double least = 1e9;
-        for (int i = 0; i < 50; ++i) {
+        for (int i = 0; i < 5; ++i) {
           const double start = now();
           ex.run(k, k + 1);
           least = std::min(least, now() - start);
@@ -126,24 +121,24 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
 }  // namespace
 
 int main(int argc, char** argv) {
-  int threads = 2;
-  double seconds = 2;
-  bool nodes = false;
+  Settings settings;
   std::vector<std::string> names;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
-      threads = std::atoi(argv[++i]);
+      settings.threads = std::atoi(argv[++i]);
     else if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc)
-      seconds = std::atof(argv[++i]);
+      settings.seconds = std::atof(argv[++i]);
+    else if (!std::strcmp(argv[i], "--without") && i + 1 < argc)
+      settings.passes.off.insert(argv[++i]);
     else if (!std::strcmp(argv[i], "--nodes"))
-      nodes = true;
+      settings.nodes = true;
     else
       names.push_back(argv[i]);
   }
-  for (const Workload& w : kWorkloads) {
+  for (const Workload& w : read_workloads(DL_WORKLOADS)) {
     if (!names.empty() && std::find(names.begin(), names.end(), w.name) == names.end()) continue;
-    measure(w, true, threads, seconds, nodes);
-    measure(w, false, threads, seconds, nodes);
+    measure(w, true, w.batch, settings);
+    for (int64_t batch : w.inference) measure(w, false, batch, settings);
   }
   return 0;
 }
