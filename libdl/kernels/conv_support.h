@@ -1,0 +1,53 @@
+#pragma once
+// What the algorithms of a convolution can do and which of them is fastest, asked by the layout pass before it sets the
+// attribute `algorithm`. Kernels rely on it: none of them checks again.
+#include "kernels/blocked.h"
+#include "kernels/conv2d.h"
+
+namespace dl {
+
+// A convolution of n images, c channels h x w in, k channels oh x ow out, with w (k, c / groups, kh, kw).
+// Pads are top, left, bottom, right.
+struct ConvGeometry {
+  int64_t n, c, h, w, k, kh, kw, stride[2], pads[4], dilation[2], groups, oh, ow;
+};
+
+enum class ConvPass { forward, grad_input, grad_weight };
+
+constexpr int64_t kConvMaxSide = 11;  // of a kernel, for all but im2col and winograd
+
+// Whether the algorithm gives right results. Not asked here: whether the tensors are in the form it takes.
+constexpr bool conv_supports(ConvAlgorithm algorithm, const ConvGeometry& g, ConvPass pass) {
+  const bool small = g.kh <= kConvMaxSide && g.kw <= kConvMaxSide;
+  const bool steps = g.stride[0] <= 2 && g.stride[1] <= 2;
+  const bool plain = g.dilation[0] == 1 && g.dilation[1] == 1;
+  switch (algorithm) {
+    case ConvAlgorithm::im2col:
+      return true;
+    case ConvAlgorithm::direct:
+      return small && steps &&
+             (g.groups == 1 || (g.c / g.groups % kChannelBlock == 0 && g.k / g.groups % kChannelBlock == 0));
+    case ConvAlgorithm::winograd:
+      return g.kh == 3 && g.kw == 3 && g.stride[0] == 1 && g.stride[1] == 1 && plain && g.groups == 1 &&
+             g.pads[0] <= 2 && g.pads[1] <= 2 && g.pads[2] <= 2 && g.pads[3] <= 2;
+    case ConvAlgorithm::depthwise:
+      return small && g.groups == g.c && g.k == g.c;
+    case ConvAlgorithm::planar:
+      return pass != ConvPass::grad_input && small && steps && plain && g.groups == 1 && g.c <= kChannelBlock;
+  }
+  return false;
+}
+
+// The fastest; im2col where no other works. winograd: whether it may be taken, whose rounding error is about twice
+// that of direct. planar, for few channels, takes images: it stands first where the input is not blocked anyway.
+constexpr ConvAlgorithm best_algorithm(const ConvGeometry& g, ConvPass pass, bool winograd) {
+  const auto works = [&](ConvAlgorithm a) { return conv_supports(a, g, pass); };
+  if (g.c <= 4 && works(ConvAlgorithm::planar)) return ConvAlgorithm::planar;
+  if (works(ConvAlgorithm::depthwise)) return ConvAlgorithm::depthwise;
+  // Tiles are 4x4: smaller images waste most of them.
+  if (winograd && g.oh >= 4 && g.ow >= 4 && g.h >= 4 && g.w >= 4 && works(ConvAlgorithm::winograd))
+    return ConvAlgorithm::winograd;
+  return works(ConvAlgorithm::direct) ? ConvAlgorithm::direct : ConvAlgorithm::im2col;
+}
+
+}  // namespace dl
