@@ -31,7 +31,7 @@ std::vector<Workload> read_workloads(const char* path) {
   for (const json& j : all) {
     Workload w{j["name"], {}, j["batch"], j["classes"], {}, j["model"], j["train"]};
     for (int64_t extent : j["sample"]) w.sample.push_back(extent);
-    w.inference = j.value("inference", std::vector<int64_t>{batch});
+    w.inference = j.value("inference", std::vector<int64_t>{w.batch});
     out.push_back(std::move(w));
   }
   return out;
