@@ -44,9 +44,21 @@ DL_INLINE void each_unit(const Call& c, const NormForm& f, int64_t sums, int64_t
 }
 
 // ---- Statistics: for every channel a centre near its mean, and the sums of x - centre and of its square. The centre
-// of a stretch is a value or a mean of few: that bounds the cancellation by the terms of a stretch. ----
+// of a stretch is the mean of its first values: that bounds the cancellation by the terms of a stretch. ----
 
 constexpr int64_t kStatistics = 3;
+
+// k = means of the first few of n floats, for the channels of a unit.
+void centre_of(const NormForm& f, int64_t unit, const float* x, int64_t n, float* k) {
+  const int64_t few = n < 8 * kGroup ? n : 8 * kGroup;
+  vf s[4] = {};
+  each_group(
+      few, [&](int64_t j, int u, int64_t lanes)
+               __attribute__((always_inline)) { s[u] += load_lanes(x + j, lanes); });
+  add_lanes(f, s, k);
+  const float share = 1.f / static_cast<float>(few / f.spread(unit));
+  for (int64_t l = 0; l < f.width; ++l) k[l] *= share;
+}
 
 void add_statistics(const NormForm& f, const NormLanes& s, const vf (&centre)[4], double terms, bool first,
                     double* p) {
@@ -72,13 +84,10 @@ void run_statistics(const Call& c, const NormForm& f, int64_t chunk) {
     add_up(
         f, unit, from, to,
         [&](int64_t at, int64_t n) __attribute__((always_inline)) {
-          for (int64_t u = 0; u < 4; ++u) {
-            const int64_t o = u * DL_VLEN % f.width, left = f.spread(unit) - o,
-                          few = n < DL_VLEN ? n : DL_VLEN;
-            centre[u] = f.width == 1 ? splat(hsum(load_lanes(x + at, few)) / static_cast<float>(few))
-                        : left <= 0  ? vf{}
-                                     : load_lanes(x + at + o, left < DL_VLEN ? left : DL_VLEN);
-          }
+          float k[kGroup];
+          centre_of(f, unit, x + at, n, k);
+          for (int64_t u = 0; u < 4; ++u)
+            centre[u] = f.width == 1 ? splat(*k) : load(k + u * DL_VLEN % f.width);
         },
         [&](int64_t at, int u, int64_t lanes, NormLanes& s) __attribute__((always_inline)) {
           vf d = load_lanes(x + at, lanes) - centre[u];
