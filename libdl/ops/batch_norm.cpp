@@ -72,7 +72,9 @@ void infer_batch_norm(InferCtx& c) {
 void grad_batch_norm(GradCtx& c) {
   require_unfused(c, c.as<BatchNormAttrs>().activation == NormActivation::none);
   if (c.dy[0] == kNone || !(c.needs(0) || c.needs(1) || c.needs(2))) return;
-  const std::vector<ValueId> d = c.emit_all(batch_norm_grad, {c.x(0), c.dy[0], c.x(1), c.y(1), c.y(2)});
+  const BatchNormGradAttrs form{.blocked = c.as<BatchNormAttrs>().blocked};
+  const std::vector<ValueId> d =
+      c.emit_all(batch_norm_grad, {c.x(0), c.dy[0], c.x(1), c.y(1), c.y(2)}, make_attrs(form));
   for (size_t i = 0; i < 3; ++i)
     if (c.needs(i)) c.dx[i] = d[i];
 }
