@@ -42,7 +42,11 @@ constexpr bool conv_supports(ConvAlgorithm algorithm, const ConvGeometry& g, Con
 // that of direct. planar, for few channels, takes images: it stands first where the input is not blocked anyway.
 constexpr ConvAlgorithm best_algorithm(const ConvGeometry& g, ConvPass pass, bool winograd) {
   const auto works = [&](ConvAlgorithm a) { return conv_supports(a, g, pass); };
-  if (g.c <= 4 && works(ConvAlgorithm::planar)) return ConvAlgorithm::planar;
+  const bool planes = g.c <= 4 && works(ConvAlgorithm::planar);
+  // Blocks that are hardly filled cost more than they bring.
+  const auto filled = [](int64_t n) { return double(n) / double(channel_blocks(n) * kChannelBlock); };
+  if (filled(g.k) * (planes ? 1 : filled(g.c)) < 0.5) return ConvAlgorithm::im2col;
+  if (planes) return ConvAlgorithm::planar;
   if (works(ConvAlgorithm::depthwise)) return ConvAlgorithm::depthwise;
   // Tiles are 4x4: smaller images waste most of them.
   if (winograd && g.oh >= 4 && g.ow >= 4 && g.h >= 4 && g.w >= 4 && works(ConvAlgorithm::winograd))

@@ -40,7 +40,11 @@ bool is_dims(const Dims& d, std::initializer_list<int64_t> want) {
 class Layout {
  public:
   Layout(const Graph& g, bool winograd)
-      : g_(g), winograd_(winograd), plain_(g.values.size(), kNone), blocked_(g.values.size(), kNone) {}
+      : g_(g),
+        winograd_(winograd),
+        plain_(g.values.size(), kNone),
+        blocked_(g.values.size(), kNone),
+        native_(g.values.size()) {}
 
   Graph run() {
     out_.name = g_.name;
@@ -83,8 +87,8 @@ class Layout {
     return b;
   }
 
-  // Computed in blocked form: converting it back would cost a pass over memory.
-  bool native(ValueId v) const { return v != kNone && blocked_[at(v)] != kNone && plain_[at(v)] == kNone; }
+  // Computed in blocked form, not converted to it.
+  bool native(ValueId v) const { return v != kNone && native_[at(v)]; }
 
   // Whether a node reads v together with a value that is there in blocked form.
   bool read_with_native(ValueId v) const {
@@ -112,6 +116,7 @@ class Layout {
 
   // The outputs of the node n; the first in blocked form or plain, all others plain.
   void define(const Node& n, const std::vector<ValueId>& made, bool blocked_first) {
+    native_[at(n.out[0])] = blocked_first;
     for (size_t i = 0; i < n.out.size(); ++i) {
       (i == 0 && blocked_first ? blocked_ : plain_)[at(n.out[i])] = made[i];
       out_.values[at(made[i])].name = g_.value(n.out[i]).name;
@@ -297,6 +302,7 @@ class Layout {
   const Node* current_ = nullptr;
   Graph out_;
   std::vector<ValueId> plain_, blocked_;  // ids in out_
+  std::vector<bool> native_;
 };
 
 }  // namespace
