@@ -6,7 +6,7 @@
 namespace dl {
 
 // How a convolution is computed. im2col works on images and is right for all attributes. The others give and take the
-// blocked form (kernels/blocked.h); planar takes images. What each can do is in passes/layout.cpp.
+// blocked form (kernels/blocked.h); planar takes images. What each can do is in conv_support.h.
 enum class ConvAlgorithm : int32_t { im2col, direct, winograd, depthwise, planar };
 
 struct Conv2dAttrs {

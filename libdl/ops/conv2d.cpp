@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/blocked.h"
 #include "ops/dims_field.h"
 #include "ops/gradient.h"
 #include "ops/registry.h"
@@ -118,7 +119,7 @@ void infer_grad_weight(InferCtx& c) {
   c.out = {{DType::f32, w}};
 }
 
-Attrs grad_attrs(const Conv2dAttrs& a, const Shape& shape) {
+Attrs grad_attrs(const Conv2dAttrs& a, const Shape& shape, ConvAlgorithm algorithm) {
   Conv2dGradAttrs g;
   std::copy_n(a.stride, 2, g.stride);
   std::copy_n(a.pads, 4, g.pads);
@@ -126,6 +127,7 @@ Attrs grad_attrs(const Conv2dAttrs& a, const Shape& shape) {
   g.groups = a.groups;
   g.shape.n = 4;
   std::copy(shape.begin(), shape.end(), g.shape.d);
+  g.algorithm = algorithm;
   return make_attrs(g);
 }
 
@@ -134,9 +136,18 @@ void grad_conv2d(GradCtx& c) {
   require_unfused(c, a.activation == Activation::none);
   const ValueId x = c.x(0), w = c.x(1), dy = c.dy[0];
   const bool bias = c.node.in.size() > 2 && c.needs(2);
-  if (c.needs(0)) c.dx[0] = c.emit(op::conv2d_grad_input, {w, dy}, grad_attrs(a, c.type(x).shape));
-  if (c.needs(1)) c.dx[1] = c.emit(op::conv2d_grad_weight, {x, dy}, grad_attrs(a, c.type(w).shape));
-  if (bias) c.dx[2] = sum_over(c, dy, {0, 2, 3});
+  const Shape &ws = c.type(w).shape, &xs = c.type(x).shape;
+  const Shape images{xs[0], ws[1] * a.groups, xs[2], xs[3]};
+  const auto dy_images = [&] {
+    return blocked_out(a) ? c.emit(op::from_blocked, {dy}, make_attrs(FromBlockedAttrs{ws[0]})) : dy;
+  };
+  if (c.needs(0) && a.algorithm == ConvAlgorithm::planar) {  // which gives no images
+    c.dx[0] = c.emit(op::conv2d_grad_input, {w, dy_images()}, grad_attrs(a, images, ConvAlgorithm::im2col));
+  } else if (c.needs(0)) {
+    c.dx[0] = c.emit(op::conv2d_grad_input, {w, dy}, grad_attrs(a, images, a.algorithm));
+  }
+  if (c.needs(1)) c.dx[1] = c.emit(op::conv2d_grad_weight, {x, dy}, grad_attrs(a, ws, a.algorithm));
+  if (bias) c.dx[2] = sum_over(c, dy_images(), {0, 2, 3});
 }
 
 // Two per output element and tap, padding included.

@@ -6,28 +6,44 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
+// Images (N, C, H, W), or their blocked form (N, C / 16, H, W, 16).
+struct Images {
+  Array& v;
+  int64_t channels, h, w;
+  bool blocked;
+  Images(Array& v, int64_t channels)
+      : v(v), channels(channels), h(v.dim(2)), w(v.dim(3)), blocked(v.shape().rank() == 5) {}
+  double& at(int64_t image, int64_t channel, int64_t y, int64_t x) {
+    if (!blocked) return v[((image * channels + channel) * h + y) * w + x];
+    return v[(((image * ((channels + 15) / 16) + channel / 16) * h + y) * w + x) * 16 + channel % 16];
+  }
+};
+
 const AddReference kConv2d("conv2d", [](Reference& r) {
   const Ints stride = r.attr<Ints>("stride"), pads = r.attr<Ints>("pads"),
              dilation = r.attr<Ints>("dilation");
   const int64_t groups = r.attr<int64_t>("groups");
-  const Array &x = r.x(0), &w = r.x(1);
-  const int64_t c = x.dim(1), h = x.dim(2), wd = x.dim(3), k = w.dim(0), cg = w.dim(1), kh = w.dim(2),
-                kw = w.dim(3);
-  const int64_t oh = r.y().dim(2), ow = r.y().dim(3);
-  for (int64_t i = 0; i < r.y().size(); ++i) {
-    const int64_t ox = i % ow, oy = i / ow % oh, out = i / (ow * oh) % k, image = i / (ow * oh * k);
+  const Array& w = r.x(1);
+  const int64_t k = w.dim(0), cg = w.dim(1), kh = w.dim(2), kw = w.dim(3), n = r.x(0).dim(0);
+  Array x_values = r.x(0), residual_values = r.has(3) ? r.x(3) : r.y();
+  Images x(x_values, cg * groups), y(r.y(), k), residual(residual_values, k);
+  const auto value = [&](int64_t image, int64_t out, int64_t oy, int64_t ox) {
     double s = r.has(2) ? r.x(2)[out] : 0;
     for (int64_t in = 0; in < cg; ++in)
       for (int64_t a = 0; a < kh; ++a)
         for (int64_t b = 0; b < kw; ++b) {
           const int64_t iy = oy * stride[0] - pads[0] + a * dilation[0],
                         ix = ox * stride[1] - pads[1] + b * dilation[1];
-          if (iy < 0 || iy >= h || ix < 0 || ix >= wd) continue;
-          const int64_t channel = out / (k / groups) * cg + in;
-          s += x[((image * c + channel) * h + iy) * wd + ix] * w[((out * cg + in) * kh + a) * kw + b];
+          if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w) continue;
+          s += x.at(image, out / (k / groups) * cg + in, iy, ix) * w[((out * cg + in) * kh + a) * kw + b];
         }
-    r.y()[i] = fused_activation(r, s);
-  }
+    if (r.has(3)) s += residual.at(image, out, oy, ox);
+    return fused_activation(r, s);
+  };
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t out = 0; out < k; ++out)
+      for (int64_t oy = 0; oy < y.h; ++oy)
+        for (int64_t ox = 0; ox < y.w; ++ox) y.at(image, out, oy, ox) = value(image, out, oy, ox);
 });
 
 const AddRows kRows({

@@ -3,9 +3,6 @@
 namespace dl::DL_ISA {
 namespace {
 
-DL_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-DL_INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-
 // n floats at distance `step`. May write up to a vector too many: the rows after it are written later.
 // kVectors: how many vectors hold n floats at distance 1; -1: any number; 0: any distance.
 template <int kVectors>

@@ -1,27 +1,10 @@
 #pragma once
 // The windows of a convolution as columns of a matrix, a strip of output rows at a time. Images are first
 // copied into a frame that holds the padding, so that no window needs a case of its own.
+#include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/shuffle.h"
 
 namespace dl::DL_ISA {
-
-// n images, c channels h x w in, k channels oh x ow out, kernel kh x kw, stride sh sw, dilation dh dw, pads
-// pt pl.
-struct ConvShape {
-  int64_t n, c, h, w, k, kh, kw, sh, sw, dh, dw, pt, pl, groups, oh, ow;
-  DL_INLINE int64_t cg() const { return c / groups; }  // input channels of a group
-  DL_INLINE int64_t kg() const { return k / groups; }  // output channels of a group
-  DL_INLINE int64_t taps() const { return kh * kw; }
-  DL_INLINE int64_t pixels() const { return oh * ow; }
-  DL_INLINE int64_t frame_w() const { return (ow - 1) * sw + (kw - 1) * dw + 1; }
-  DL_INLINE int64_t frame_h(int64_t rows) const {
-    return (rows - 1) * sh + (kh - 1) * dh + 1;
-  }  // under `rows` rows of y
-  // 1x1 windows that touch each pixel once: the image is the matrix already.
-  DL_INLINE bool pointwise() const {
-    return kh == 1 && kw == 1 && sh == 1 && sw == 1 && pt == 0 && pl == 0 && oh == h && ow == w;
-  }
-};
 
 // Output rows [row, row + rows).
 struct Strip {
