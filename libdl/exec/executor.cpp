@@ -115,9 +115,15 @@ void Executor::feed_scalar(std::string_view name, double value) {
     t.data<int64_t>()[0] = static_cast<int64_t>(value);
 }
 
-void Executor::run(size_t first, size_t last) {
+void Executor::run_nodes(size_t first, size_t last) {
   for (size_t k = first; k < last; ++k)
     if (steps_[k].kernel) run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work);
+}
+
+void Executor::run(size_t first, size_t last) {
+  if (!prepared_) run_nodes(0, plan_.prologue);
+  prepared_ = true;
+  run_nodes(std::max(first, plan_.prologue), last);
   if (last < steps_.size()) return;
   for (const Copy& c : copies_)
     std::memcpy(address_[at(c.to)], address_[at(c.from)], static_cast<size_t>(graph().type(c.to).bytes()));
@@ -149,7 +155,7 @@ Executor::Culprit Executor::find_non_finite(size_t last) {
     if (g.values[i].kind != ValueKind::computed && address_[i] && !finite(g.values[i].type, address_[i]))
       return {str(name_of(g.values[i].kind), " '", g.values[i].name, "'"), {}};
   for (size_t k = 0; k < last; ++k) {
-    run(k, k + 1);
+    run_nodes(k, k + 1);
     const Node& n = g.nodes[k];
     for (ValueId y : n.out)
       if (!finite(g.type(y), address_[at(y)]))

@@ -41,7 +41,9 @@ Plan make_plan(Graph graph, const PlanOptions& options) {
     plan.work.push_back(work);
     scratch.push_back(work.shared * static_cast<int64_t>(sizeof(float)));
   }
-  plan.memory = plan_memory(g, plan_in_place(g, !options.passes.off.contains("in_place")), scratch);
+  if (!options.passes.off.contains("hoist")) plan.prologue = prologue_of(g);
+  const bool in_place = !options.passes.off.contains("in_place");
+  plan.memory = plan_memory(g, plan_in_place(g, in_place, plan.prologue), scratch, plan.prologue);
   return plan;
 }
 

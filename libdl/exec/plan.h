@@ -21,6 +21,7 @@ struct Plan {
   MemoryPlan memory;
   std::vector<const Kernel*> kernels;  // per node; null for views, which do nothing
   std::vector<Work> work;              // per node
+  size_t prologue = 0;                 // nodes at the start that run once, until parameters change
   Isa isa = Isa::base;
   int threads = 1;  // what the grids were shaped for; any pool may run them
 

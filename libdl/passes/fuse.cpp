@@ -88,16 +88,22 @@ class Fuser {
     return true;
   }
 
-  // A sum into the batch norm that gives its later term: y = norm(x) + r.
+  // Whether the node could add another term to its result before the activation.
+  bool takes_residual(const Node& p) const {
+    if (!p.op->args.ends_with(" r?") || attribute(p, "activation") != "none") return false;
+    if (p.op->name == "conv2d") return p.in.size() < 4 && attribute(p, "algorithm") != "im2col";
+    return p.in.size() == static_cast<size_t>(arity_of(p.op->args).least);
+  }
+
+  // A sum into the batch norm or blocked convolution that gives its later term: y = norm(x) + r.
   bool residual(size_t k) {
     const Node& n = g_.nodes[k];
     if (n.op->name != "add" || g_.type(n.in[0]) != g_.type(n.in[1])) return false;
     const bool later = g_.value(n.in[0]).node > g_.value(n.in[1]).node;
     const ValueId term = n.in[later ? 0 : 1], r = n.in[later ? 1 : 0];
     Node* p = sole_producer(term);
-    if (!p || !p->op->name.starts_with("batch_norm") || !p->op->args.ends_with(" r?")) return false;
-    if (p->in.size() != size_t(arity_of(p->op->args).least) || attribute(*p, "activation") != "none")
-      return false;
+    if (!p || !takes_residual(*p)) return false;
+    if (p->op->name == "conv2d") p->in.resize(3, kNone);  // without a bias
     p->in.push_back(r);
     absorb(*p, k);
     return true;

@@ -70,7 +70,8 @@ void place_best(std::vector<Block>& blocks) {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const int64_t> scratch_bytes) {
+MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const int64_t> scratch_bytes,
+                       size_t prologue) {
   const auto nodes = static_cast<int64_t>(g.nodes.size());
   MemoryPlan plan;
   plan.alias = std::move(alias);
@@ -88,6 +89,9 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
       if (v != kNone) touch(v, k);
     for (ValueId v : g.nodes[static_cast<size_t>(k)].out) touch(v, k);
   }
+  for (size_t v = 0; v < g.values.size(); ++v)
+    if (first[v] < static_cast<int64_t>(prologue) && last[v] >= static_cast<int64_t>(prologue))
+      last[v] = nodes;
   for (const GraphOutput& o : g.outputs) touch(o.value, nodes);
   for (const Update& u : g.updates) touch(u.next, nodes);
 

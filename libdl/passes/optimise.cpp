@@ -6,7 +6,7 @@
 namespace dl {
 
 std::vector<std::string> pass_names() {
-  return {"simplify", "fuse", "layout", "winograd", "schedule", "in_place"};
+  return {"fold", "simplify", "fuse", "layout", "winograd", "schedule", "hoist", "in_place"};
 }
 
 Graph optimise(Graph g, const PassOptions& options) {
@@ -20,10 +20,13 @@ Graph optimise(Graph g, const PassOptions& options) {
     if (options.verify) verify(g);
   };
   if (options.verify) verify(g);
+  run("fold", fold);
   run("simplify", simplify);
   run("fuse", fuse);
   run("layout", [&](Graph from) { return layout(std::move(from), !options.off.contains("winograd")); });
+  if (!options.off.contains("layout")) run("fuse", fuse);  // blocked convolutions take residuals
   run("schedule", schedule);
+  run("hoist", hoist);
   return g;
 }
 

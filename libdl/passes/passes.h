@@ -13,8 +13,11 @@ namespace dl {
 // to the same shape and dropout of rate 0.
 DL_API Graph simplify(Graph g);
 
+// Of a network that is not trained: batch norms go into the weights and biases of the convolutions that feed them.
+DL_API Graph fold(Graph g);
+
 // Moves activations into the affine, matmul, conv2d or batch_norm that produces their input, sums into the batch_norm
-// that gives a term, and the mask of an activation's gradient into the matmul that produces the incoming gradient or
+// or blocked conv2d that gives a term, and the mask of an activation's gradient into the matmul that produces the incoming gradient or
 // the batch_norm_grad that reads it.
 DL_API Graph fuse(Graph g);
 
@@ -26,15 +29,20 @@ DL_API Graph layout(Graph g, bool winograd = true);
 // value, so that its gradient's memory is free early.
 DL_API Graph schedule(Graph g);
 
+// Of a network that is not trained: what follows from parameters, state and constants alone goes first.
+DL_API Graph hoist(Graph g);
+// How many nodes at the start give the same in every run: none where the graph updates parameters or state.
+DL_API size_t prologue_of(const Graph& g);
+
 struct PassOptions {
   std::set<std::string, std::less<>>
-      off;              // names of passes to leave out: "simplify", "fuse", "layout", "winograd", "schedule",
-                        // "in_place"
+      off;  // names of passes to leave out: "fold", "simplify", "fuse", "layout", "winograd", "schedule", "hoist",
+            // "in_place"
   bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();
-// simplify, fuse, layout, schedule. Error (config) for an unknown name in `off`.
+// fold, simplify, fuse, layout, schedule, hoist. Error (config) for an unknown name in `off`.
 DL_API Graph optimise(Graph g, const PassOptions& options);
 
 // Rebuilds a graph from `nodes` with `replace[v]` standing for value v everywhere (identity where kNone); unused

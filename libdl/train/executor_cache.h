@@ -21,6 +21,10 @@ class ExecutorCache {
       slot = std::make_unique<Executor>(make_plan(build_(batch).graph, options_), pool_, store_, seed_);
     return *slot;
   }
+  // Parameters have changed.
+  void refresh() {
+    for (const auto& [batch, executor] : made_) executor->refresh();
+  }
   // For a plan that was made before.
   void put(int64_t batch, Plan plan) {
     made_[batch] = std::make_unique<Executor>(std::move(plan), pool_, store_, seed_);

@@ -245,6 +245,7 @@ struct Trainer::Impl {
     if (split.empty()) return {};
     const Head& head = heads.front();
     Metrics metrics(metrics_setup());
+    executors.refresh();
     Loader batches(valid_data(),
                    {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
     size_t target = 0;
