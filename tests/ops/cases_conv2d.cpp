@@ -1,4 +1,6 @@
 // Rows and reference of conv2d; its gradients run with the rows that check gradients.
+#include <algorithm>
+
 #include "ops/fused_activation.h"
 
 namespace dl::test {
@@ -6,16 +8,25 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-// Images (N, C, H, W), or their blocked form (N, C / 16, H, W, 16).
-struct Images {
-  Array& v;
-  int64_t channels, h, w;
-  bool blocked;
-  Images(Array& v, int64_t channels)
-      : v(v), channels(channels), h(v.dim(2)), w(v.dim(3)), blocked(v.shape().rank() == 5) {}
-  double& at(int64_t image, int64_t channel, int64_t y, int64_t x) {
-    if (!blocked) return v[((image * channels + channel) * h + y) * w + x];
-    return v[(((image * ((channels + 15) / 16) + channel / 16) * h + y) * w + x) * 16 + channel % 16];
+// One channel of images (N, C, H, W), or of their blocked form (N, C / 16, H, W, 16): pixels are `step` apart.
+struct Plane {
+  int64_t first, step;
+  Plane(const Array& v, int64_t channels, int64_t image, int64_t channel) {
+    const int64_t pixels = v.dim(2) * v.dim(3), blocks = (channels + 15) / 16;
+    const bool blocked = v.shape().rank() == 5;
+    step = blocked ? 16 : 1;
+    first = blocked ? (image * blocks + channel / 16) * pixels * 16 + channel % 16
+                    : (image * channels + channel) * pixels;
+  }
+  int64_t at(int64_t pixel) const { return first + pixel * step; }
+};
+
+// Output places [lo, hi) of an axis whose tap at offset d hits [0, extent).
+struct Places {
+  int64_t lo = 0, hi;
+  Places(int64_t count, int64_t d, int64_t stride, int64_t extent) : hi(count) {
+    while (lo < hi && lo * stride + d < 0) ++lo;
+    while (hi > lo && (hi - 1) * stride + d >= extent) --hi;
   }
 };
 
@@ -23,27 +34,32 @@ const AddReference kConv2d("conv2d", [](Reference& r) {
   const Ints stride = r.attr<Ints>("stride"), pads = r.attr<Ints>("pads"),
              dilation = r.attr<Ints>("dilation");
   const int64_t groups = r.attr<int64_t>("groups");
-  const Array& w = r.x(1);
-  const int64_t k = w.dim(0), cg = w.dim(1), kh = w.dim(2), kw = w.dim(3), n = r.x(0).dim(0);
-  Array x_values = r.x(0), residual_values = r.has(3) ? r.x(3) : r.y();
-  Images x(x_values, cg * groups), y(r.y(), k), residual(residual_values, k);
-  const auto value = [&](int64_t image, int64_t out, int64_t oy, int64_t ox) {
-    double s = r.has(2) ? r.x(2)[out] : 0;
-    for (int64_t in = 0; in < cg; ++in)
-      for (int64_t a = 0; a < kh; ++a)
-        for (int64_t b = 0; b < kw; ++b) {
-          const int64_t iy = oy * stride[0] - pads[0] + a * dilation[0],
-                        ix = ox * stride[1] - pads[1] + b * dilation[1];
-          if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w) continue;
-          s += x.at(image, out / (k / groups) * cg + in, iy, ix) * w[((out * cg + in) * kh + a) * kw + b];
-        }
-    if (r.has(3)) s += residual.at(image, out, oy, ox);
-    return fused_activation(r, s);
+  const Array &x = r.x(0), &w = r.x(1);
+  const int64_t k = w.dim(0), cg = w.dim(1), kh = w.dim(2), kw = w.dim(3);
+  const int64_t h = x.dim(2), wd = x.dim(3), oh = r.y().dim(2), ow = r.y().dim(3);
+  std::vector<double> sum(static_cast<size_t>(oh * ow));
+  const auto add_tap = [&](const Plane& in, double weight, int64_t a, int64_t b) {
+    const int64_t dy = a * dilation[0] - pads[0], dx = b * dilation[1] - pads[1];
+    const Places rows(oh, dy, stride[0], h), columns(ow, dx, stride[1], wd);
+    for (int64_t i = rows.lo; i < rows.hi; ++i) {
+      double* to = sum.data() + i * ow;
+      const double* from = x.v.data() + in.at((i * stride[0] + dy) * wd + dx);
+      for (int64_t j = columns.lo; j < columns.hi; ++j) to[j] += weight * from[j * stride[1] * in.step];
+    }
   };
-  for (int64_t image = 0; image < n; ++image)
-    for (int64_t out = 0; out < k; ++out)
-      for (int64_t oy = 0; oy < y.h; ++oy)
-        for (int64_t ox = 0; ox < y.w; ++ox) y.at(image, out, oy, ox) = value(image, out, oy, ox);
+  for (int64_t image = 0; image < x.dim(0); ++image)
+    for (int64_t out = 0; out < k; ++out) {
+      std::fill(sum.begin(), sum.end(), r.has(2) ? r.x(2)[out] : 0);
+      for (int64_t in = 0; in < cg; ++in) {
+        const Plane plane(x, cg * groups, image, out / (k / groups) * cg + in);
+        for (int64_t t = 0; t < kh * kw; ++t)
+          add_tap(plane, w[(out * cg + in) * kh * kw + t], t / kw, t % kw);
+      }
+      const Plane to(r.y(), k, image, out);
+      for (int64_t i = 0; i < oh * ow; ++i)
+        r.y()[to.at(i)] =
+            fused_activation(r, sum[static_cast<size_t>(i)] + (r.has(3) ? r.x(3)[to.at(i)] : 0));
+    }
 });
 
 const AddRows kRows({

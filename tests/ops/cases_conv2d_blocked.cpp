@@ -83,5 +83,43 @@ const AddRows kDirect({
      {.grad = false}},
 });
 
+const AddRows kWinograd({
+    // Few tiles: these are transformed first. Edges of every kind, images smaller than a tile, all pads.
+    {"conv2d",
+     {"f32[2,1,5,6,16]", "f32[7,5,3,3]", "f32[7]"},
+     R"({"algorithm": "winograd", "pads": 1})",
+     {.tol = 8e-6}},
+    {"conv2d",
+     {"f32[1,2,8,8,16]", "f32[33,17,3,3]", ""},
+     R"({"algorithm": "winograd"})",
+     {.tol = 8e-6, .grad_tol = 4e-5}},
+    {"conv2d",
+     {"f32[3,1,1,2,16]", "f32[16,16,3,3]", ""},
+     R"({"algorithm": "winograd", "pads": [1,2,2,0]})",
+     {.tol = 8e-6}},
+    {"conv2d",
+     {"f32[1,1,7,9,16]", "f32[16,16,3,3]", ""},
+     R"({"algorithm": "winograd", "pads": [0,2,1,1]})",
+     {.tol = 8e-6, .grad_tol = 4e-5}},
+    {"conv2d",
+     {"f32[1,3,4,4,16]", "f32[80,40,3,3]", ""},
+     R"({"algorithm": "winograd", "pads": 2})",
+     {.tol = 8e-6, .grad_tol = 4e-5}},
+    {"conv2d", {"f32[0,1,5,5,16]", "f32[2,1,3,3]", ""}, R"({"algorithm": "winograd"})"},
+    // Many tiles: superblocks.
+    {"conv2d",
+     {"f32[1,1,130,118,16]", "f32[2,1,3,3]", ""},
+     R"({"algorithm": "winograd", "pads": 1})",
+     {.tol = 2e-5, .grad_tol = 4e-4}},
+    {"conv2d",
+     {"f32[2,1,5,5,16]", "f32[24,16,3,3]", "f32[24]", "f32[2,2,5,5,16]"},
+     R"({"algorithm": "winograd", "pads": 1, "activation": "relu"})",
+     {.tol = 8e-6, .grad = false}},
+    {"conv2d",
+     {"f32[2,1,5,6,16]", "f32[24,16,3,3]", "f32[24]"},
+     R"({"algorithm": "winograd", "activation": "sigmoid"})",
+     {.tol = 8e-6, .grad = false}},
+});
+
 }  // namespace
 }  // namespace dl::test

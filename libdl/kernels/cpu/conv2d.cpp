@@ -8,6 +8,8 @@ const Kernel& forward(const Call& c) {
   switch (conv_attrs(c).algorithm) {
     case ConvAlgorithm::direct:
       return conv_direct;
+    case ConvAlgorithm::winograd:
+      return conv_winograd;
     default:
       return conv_im2col;
   }
@@ -16,6 +18,8 @@ const Kernel& grad_input(const Call& c) {
   switch (conv_grad_attrs(c).algorithm) {
     case ConvAlgorithm::direct:
       return conv_direct_grad_input;
+    case ConvAlgorithm::winograd:
+      return conv_winograd_grad_input;
     default:
       return conv_im2col_grad_input;
   }
@@ -24,6 +28,8 @@ const Kernel& grad_weight(const Call& c) {
   switch (conv_grad_attrs(c).algorithm) {
     case ConvAlgorithm::direct:
       return conv_direct_grad_weight;
+    case ConvAlgorithm::winograd:
+      return conv_winograd_grad_weight;
     default:
       return conv_im2col_grad_weight;
   }

@@ -79,7 +79,8 @@ void map_pixels(float* y, int64_t step, int64_t count, int64_t lanes, F f) {
 
 void block_weights(const ConvShape& s, const float* w, int64_t first, int64_t last, float* to) {
   const int64_t ncb = blocks_of(s.cg());
-  for (int64_t b = first; b < last; ++b) block_one(s, w, b / ncb, b % ncb, to + b * s.taps() * kSquare);
+  for (int64_t b = first; b < last; ++b)
+    block_one(s, w, b / ncb, b % ncb, to + (b - first) * s.taps() * kSquare);
 }
 
 void turn_block(const ConvShape& s, const float* w, int64_t kb, int64_t cb, float* to, float* scratch) {

@@ -50,7 +50,7 @@ DL_INLINE void transpose_square(vf (&a)[DL_VLEN]) {
 }
 
 // w (k, c / groups, taps) in blocks (k / 16, c / groups / 16, taps, 16c, 16k); lanes behind c and k are zero.
-// Does the squares of blocks [first, last), counted in that order.
+// Does the blocks [first, last), counted in that order; to: that of the first.
 void block_weights(const ConvShape& s, const float* w, int64_t first, int64_t last, float* to);
 // One of these blocks with its squares transposed: (taps, 16k, 16c).
 void turn_block(const ConvShape& s, const float* w, int64_t kb, int64_t cb, float* to, float* scratch);

@@ -251,8 +251,9 @@ void run_forward(const Call& c, int phase, int64_t chunk, float*) {
   const ConvShape s = forward_shape(c);
   float *weights = c.shared, *bias = weights + weight_floats(s);
   if (phase == 0) {
-    const int64_t per = blocks_per_chunk(s);
-    block_weights(s, c.in[1].f(), chunk * per, min(weight_blocks(s), (chunk + 1) * per), weights);
+    const int64_t per = blocks_per_chunk(s), first = chunk * per;
+    block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
+                  weights + first * s.taps() * kSquare);
     if (chunk == 0) block_bias(c, s, bias);
     return;
   }
