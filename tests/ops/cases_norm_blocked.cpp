@@ -1,5 +1,5 @@
 // Rows of batch norm on the blocked form, and with residual, activation and recomputed mask on either form. References
-// are in cases_norm.cpp. No gradient: autodiff sees operators before they are fused.
+// are in cases_norm.cpp. What is fused has no gradient: autodiff comes before.
 #include "base/str.h"
 #include "ops/harness.h"
 

@@ -9,36 +9,40 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-// Calls window(image plane offset, y0, y1, x0, x1, cells): the part inside the image, and the cells inside image and pads.
+// Calls window(at, y0, y1, x0, x1, cells) for every output: the part inside the image, in which pixel (y, x) is element
+// at(y, x), and the cells inside image and pads. Of blocked images the last axis is part of the channel.
 template <class F>
 void for_each_window(Reference& r, F window) {
   const Ints kernel = r.attr<Ints>("kernel"), stride = r.attr<Ints>("stride"), pads = r.attr<Ints>("pads");
   const int64_t h = r.x().dim(2), w = r.x().dim(3), oh = r.y().dim(2), ow = r.y().dim(3);
+  const int64_t lanes = r.x().shape().rank() == 5 ? r.x().dim(4) : 1;
   for (int64_t i = 0; i < r.y().size(); ++i) {
-    const int64_t y = i / ow % oh * stride[0] - pads[0], x = i % ow * stride[1] - pads[1];
+    const int64_t pixel = i / lanes, plane = pixel / (ow * oh);
+    const int64_t y = pixel / ow % oh * stride[0] - pads[0], x = pixel % ow * stride[1] - pads[1];
     const int64_t yp = std::min(y + kernel[0], h + pads[2]), xp = std::min(x + kernel[1], w + pads[3]);
-    r.y()[i] = window(i / (ow * oh) * h * w, std::max<int64_t>(y, 0), std::min(yp, h),
-                      std::max<int64_t>(x, 0), std::min(xp, w), (yp - y) * (xp - x));
+    const auto at = [=](int64_t row, int64_t column) {
+      return ((plane * h + row) * w + column) * lanes + i % lanes;
+    };
+    r.y()[i] = window(at, std::max<int64_t>(y, 0), std::min(yp, h), std::max<int64_t>(x, 0), std::min(xp, w),
+                      (yp - y) * (xp - x));
   }
 }
 
 const AddReference kMax("max_pool2d", [](Reference& r) {
-  const int64_t w = r.x().dim(3);
-  for_each_window(r, [&](int64_t at, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t) {
+  for_each_window(r, [&](auto at, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t) {
     double best = -INFINITY;
     for (int64_t y = y0; y < y1; ++y)
-      for (int64_t x = x0; x < x1; ++x) best = std::max(best, r.x()[at + y * w + x]);
+      for (int64_t x = x0; x < x1; ++x) best = std::max(best, r.x()[at(y, x)]);
     return best;
   });
 });
 
 const AddReference kAvg("avg_pool2d", [](Reference& r) {
-  const int64_t w = r.x().dim(3);
   const bool pads = r.attr<bool>("count_include_pad");
-  for_each_window(r, [&](int64_t at, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t cells) {
+  for_each_window(r, [&](auto at, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t cells) {
     double sum = 0;
     for (int64_t y = y0; y < y1; ++y)
-      for (int64_t x = x0; x < x1; ++x) sum += r.x()[at + y * w + x];
+      for (int64_t x = x0; x < x1; ++x) sum += r.x()[at(y, x)];
     return sum / static_cast<double>(pads ? cells : (y1 - y0) * (x1 - x0));
   });
 });

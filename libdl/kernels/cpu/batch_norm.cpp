@@ -7,7 +7,8 @@
 namespace dl::DL_ISA {
 namespace {
 
-constexpr int64_t kMergeChunk = 256;  // channels
+constexpr int64_t kMergeChunk = 64;  // channels: whole units of any width
+static_assert(kMergeChunk % kGroup == 0);
 
 template <class A>
 const A& attrs_of(const Call& c) {
@@ -31,16 +32,20 @@ double* sums_of(const Call& c, const NormForm& f, int64_t sums, int64_t piece, i
   return reinterpret_cast<double*>(c.shared) + (piece * f.units + unit) * sums * f.width;
 }
 
-// Calls f(unit, first image, end of images, zeroed sums) for the units of a chunk.
+// Calls body(unit, first image, end of images, sums, fresh) for all of a chunk; fresh sums are zero.
 template <class F>
 DL_INLINE void each_unit(const Call& c, const NormForm& f, int64_t sums, int64_t chunk, F body) {
   const NormSums cut(f);
   const int64_t piece = chunk / cut.groups, first = chunk % cut.groups * cut.per_chunk;
-  for (int64_t unit = first; unit < first + cut.per_chunk && unit < f.units; ++unit) {
-    double* p = sums_of(c, f, sums, piece, unit);
-    for (int64_t i = 0; i < sums * f.width; ++i) p[i] = 0;
-    body(unit, cut.first_image(f, piece), cut.first_image(f, piece + 1), p);
-  }
+  const int64_t end = first + cut.per_chunk < f.units ? first + cut.per_chunk : f.units;
+  const int64_t from = cut.first_image(f, piece), to = cut.first_image(f, piece + 1);
+  double* p = sums_of(c, f, sums, piece, first);
+  const int64_t step = sums * f.width;
+  for (int64_t i = 0; i < (end - first) * step; ++i) p[i] = 0;
+  const int64_t at_once = cut.image_by_image ? 1 : to - from;
+  for (int64_t n = from; n < to; n += at_once)
+    for (int64_t unit = first; unit < end; ++unit)
+      body(unit, n, n + at_once, p + (unit - first) * step, n == from);
 }
 
 // ---- Statistics: for every channel a centre near its mean, and the sums of x - centre and of its square. The centre
@@ -60,7 +65,7 @@ void centre_of(const NormForm& f, int64_t unit, const float* x, int64_t n, float
   for (int64_t l = 0; l < f.width; ++l) k[l] *= share;
 }
 
-void add_statistics(const NormForm& f, const NormLanes& s, const vf (&centre)[4], double terms, bool first,
+void add_statistics(const NormForm& f, const NormLanes& s, const vf (&centre)[4], double terms, bool fresh,
                     double* p) {
   float k[kGroup], sum[kGroup], squares[kGroup];
   add_lanes(f, s.a, sum);
@@ -68,7 +73,7 @@ void add_statistics(const NormForm& f, const NormLanes& s, const vf (&centre)[4]
   for (int u = 0; u < 4; ++u) store(k + u * DL_VLEN, centre[u]);
   const int64_t width = f.width;
   double *pk = p, *ps = p + width, *pq = p + 2 * width;
-  for (int64_t l = 0; first && l < width; ++l) pk[l] = static_cast<double>(k[l]);
+  for (int64_t l = 0; fresh && l < width; ++l) pk[l] = static_cast<double>(k[l]);
   for (int64_t l = 0; l < width; ++l) {
     const double d = static_cast<double>(k[l]) - pk[l], part = static_cast<double>(sum[l]);
     ps[l] += part + terms * d;
@@ -78,16 +83,14 @@ void add_statistics(const NormForm& f, const NormLanes& s, const vf (&centre)[4]
 
 void run_statistics(const Call& c, const NormForm& f, int64_t chunk) {
   const float* x = c.in[0].f();
-  each_unit(c, f, kStatistics, chunk, [&](int64_t unit, int64_t from, int64_t to, double* p) {
+  each_unit(c, f, kStatistics, chunk, [&](int64_t unit, int64_t from, int64_t to, double* p, bool fresh) {
     vf centre[4];
-    bool first = true;
     add_up(
         f, unit, from, to,
         [&](int64_t at, int64_t n) __attribute__((always_inline)) {
           float k[kGroup];
           centre_of(f, unit, x + at, n, k);
-          for (int64_t u = 0; u < 4; ++u)
-            centre[u] = f.width == 1 ? splat(*k) : load(k + u * DL_VLEN % f.width);
+          for (int64_t u = 0; u < 4; ++u) centre[u] = f.width == 1 ? splat(*k) : load(k + f.lane(u));
         },
         [&](int64_t at, int u, int64_t lanes, NormLanes& s) __attribute__((always_inline)) {
           vf d = load_lanes(x + at, lanes) - centre[u];
@@ -96,30 +99,38 @@ void run_statistics(const Call& c, const NormForm& f, int64_t chunk) {
           s.b[u] = fma(d, d, s.b[u]);
         },
         [&](const NormLanes& s, double terms) __attribute__((always_inline)) {
-          add_statistics(f, s, centre, terms, first, p);
-          first = false;
+          add_statistics(f, s, centre, terms, fresh, p);
+          fresh = false;
         });
   });
 }
 
-struct Moments {
-  double mean, var;
+struct Moments {  // of a chunk of channels
+  double mean[kMergeChunk], var[kMergeChunk];
 };
-Moments merge_statistics(const Call& c, const NormForm& f, int64_t channel) {
+void merge_statistics(const Call& c, const NormForm& f, int64_t chunk, Moments& m) {
   const NormSums cut(f);
-  const int64_t unit = channel / f.width, lane = channel % f.width;
-  const double centre = sums_of(c, f, kStatistics, 0, unit)[lane];
-  double sum = 0, squares = 0;
+  const int64_t first = chunk * (kMergeChunk / f.width), last = first + kMergeChunk / f.width,
+                end = last < f.units ? last : f.units;
+  double centre[kMergeChunk], sum[kMergeChunk] = {}, squares[kMergeChunk] = {};
   for (int64_t i = 0; i < cut.pieces; ++i) {
-    const double* p = sums_of(c, f, kStatistics, i, unit) + lane;
     const auto terms = static_cast<double>(f.terms(cut.first_image(f, i + 1) - cut.first_image(f, i)));
-    const double d = p[0] - centre, part = p[f.width];
-    sum += part + terms * d;
-    squares += p[2 * f.width] + d * (2 * part + terms * d);
+    for (int64_t unit = first, k = 0; unit < end; ++unit) {
+      const double* p = sums_of(c, f, kStatistics, i, unit);
+      for (int64_t l = 0; l < f.width; ++l, ++k) {
+        if (i == 0) centre[k] = p[l];
+        const double d = p[l] - centre[k], part = p[f.width + l];
+        sum[k] += part + terms * d;
+        squares[k] += p[2 * f.width + l] + d * (2 * part + terms * d);
+      }
+    }
   }
   const auto terms = static_cast<double>(f.terms(f.images));
-  const double shift = sum / terms, var = squares / terms - shift * shift;
-  return {centre + shift, var > 0 ? var : squares == squares ? 0 : squares};  // not a number: it stays so
+  for (int64_t k = 0; k < (end - first) * f.width; ++k) {
+    const double shift = sum[k] / terms, var = squares[k] / terms - shift * shift;
+    m.mean[k] = centre[k] + shift;
+    m.var[k] = var < 0 ? 0 : var;
+  }
 }
 
 // ---- y = act((x - mean) factor + shift + r). The gradient repeats this formula, to the bit. ----
@@ -190,13 +201,14 @@ void run_train(const Call& c, int phase, int64_t chunk, float*) {
     });
   const auto terms = static_cast<double>(f.terms(f.images));
   const double unbiased = terms > 1 ? terms / (terms - 1) : 1, m = attrs.momentum;
-  for (int64_t k = chunk * kMergeChunk; k < f.channels && k < (chunk + 1) * kMergeChunk; ++k) {
-    const Moments s = merge_statistics(c, f, k);
+  Moments s;
+  merge_statistics(c, f, chunk, s);
+  for (int64_t i = 0, k = chunk * kMergeChunk; i < kMergeChunk && k < f.channels; ++i, ++k) {
     const double old_mean = c.in[3].f()[k], old_var = c.in[4].f()[k];
-    mean[k] = static_cast<float>(s.mean);
-    rstd[k] = static_cast<float>(1 / __builtin_sqrt(s.var + attrs.epsilon));
-    c.out[3].f()[k] = static_cast<float>((1 - m) * old_mean + m * s.mean);
-    c.out[4].f()[k] = static_cast<float>((1 - m) * old_var + m * s.var * unbiased);
+    mean[k] = static_cast<float>(s.mean[i]);
+    rstd[k] = static_cast<float>(1 / __builtin_sqrt(s.var[i] + attrs.epsilon));
+    c.out[3].f()[k] = static_cast<float>((1 - m) * old_mean + m * s.mean[i]);
+    c.out[4].f()[k] = static_cast<float>((1 - m) * old_var + m * s.var[i] * unbiased);
   }
 }
 
@@ -222,7 +234,7 @@ DL_INLINE vf counted(const NormChannels& p, vf x, vf dy, int u) {
 template <bool kRelu>
 void run_products(const Call& c, const NormForm& f, int64_t chunk) {
   const float *x = c.in[0].f(), *dy = c.in[1].f();
-  each_unit(c, f, kProducts, chunk, [&](int64_t unit, int64_t from, int64_t to, double* sums) {
+  each_unit(c, f, kProducts, chunk, [&](int64_t unit, int64_t from, int64_t to, double* sums, bool) {
     const NormChannels p = grad_channels(c, f, unit);
     add_up(
         f, unit, from, to, [](int64_t, int64_t) {},
@@ -241,15 +253,19 @@ void run_products(const Call& c, const NormForm& f, int64_t chunk) {
   });
 }
 
-void merge_products(const Call& c, const NormForm& f, int64_t channel) {
-  double a = 0, b = 0;
-  for (int64_t i = 0; i < NormSums(f).pieces; ++i) {
-    const double* p = sums_of(c, f, kProducts, i, channel / f.width) + channel % f.width;
-    a += p[0];
-    b += p[f.width];
+void merge_products(const Call& c, const NormForm& f, int64_t chunk) {
+  const float* rstd = c.in[4].f();
+  const int64_t pieces = NormSums(f).pieces;
+  for (int64_t k = chunk * kMergeChunk; k < f.channels && k < (chunk + 1) * kMergeChunk; ++k) {
+    const double* p = sums_of(c, f, kProducts, 0, k / f.width) + k % f.width;
+    double a = 0, b = 0;
+    for (int64_t i = 0; i < pieces; ++i, p += f.units * kProducts * f.width) {
+      a += p[0];
+      b += p[f.width];
+    }
+    c.out[1].f()[k] = static_cast<float>(b * static_cast<double>(rstd[k]));
+    c.out[2].f()[k] = static_cast<float>(a);
   }
-  c.out[1].f()[channel] = static_cast<float>(b * static_cast<double>(c.in[4].f()[channel]));
-  c.out[2].f()[channel] = static_cast<float>(a);
 }
 
 struct Shares {
@@ -293,8 +309,7 @@ void run_grad(const Call& c, int phase, int64_t chunk, float*) {
   const bool relu = has_relu<BatchNormGradAttrs>(c);
   if (phase == 0) return relu ? run_products<true>(c, f, chunk) : run_products<false>(c, f, chunk);
   if (phase == 2) return relu ? run_grad_input<true>(c, f, chunk) : run_grad_input<false>(c, f, chunk);
-  for (int64_t k = chunk * kMergeChunk; k < f.channels && k < (chunk + 1) * kMergeChunk; ++k)
-    merge_products(c, f, k);
+  merge_products(c, f, chunk);
 }
 
 // ---- x gamma beta mean var r? -> y. Phase 0 makes gamma / sqrt(var + epsilon). ----

@@ -22,7 +22,10 @@ struct NormForm {
   }
   int64_t spread(int64_t unit) const {
     return width < length(unit) ? width : length(unit);
-  }                                                                           // floats of a term
+  }  // floats of a term
+  int64_t lane(int64_t u) const {
+    return u * DL_VLEN & (width - 1);
+  }  // channel where vector u of a group begins
   int64_t terms(int64_t of_images) const { return of_images * run / width; }  // of a channel
 };
 
@@ -39,11 +42,13 @@ struct OfGroup {
 };
 inline OfGroup channel_values(const NormForm& f, int64_t unit, const float* p) {
   OfGroup g;
+  if (f.width == 1) {
+    for (vf& v : g.v) v = splat(p[unit]);
+    return g;
+  }
   for (int64_t u = 0; u < 4; ++u) {
-    const int64_t first = unit * f.width + u * DL_VLEN % f.width, left = f.channels - first;
-    g.v[u] = f.width == 1 ? splat(p[unit])
-             : left <= 0  ? vf{}
-                          : load_lanes(p + first, left < DL_VLEN ? left : DL_VLEN);
+    const int64_t first = unit * f.width + f.lane(u), left = f.channels - first;
+    g.v[u] = left <= 0 ? vf{} : load_lanes(p + first, left < DL_VLEN ? left : DL_VLEN);
   }
   return g;
 }
@@ -51,7 +56,7 @@ inline OfGroup channel_values(const NormForm& f, int64_t unit, const float* p) {
 inline OfGroup channel_masks(const NormForm& f, int64_t unit) {
   OfGroup g;
   for (int64_t u = 0; u < 4; ++u) {
-    const int64_t left = f.channels - unit * f.width - u * DL_VLEN % f.width;
+    const int64_t left = f.channels - unit * f.width - f.lane(u);
     g.v[u] = as_float(lanes_below(f.width == 1 || left > DL_VLEN ? DL_VLEN : left));
   }
   return g;
@@ -89,17 +94,18 @@ struct NormWalk {
   }
 };
 
-// The two sums of every channel over all terms are cut into pieces of whole images, by shapes alone: chunk = (piece,
-// group of units). Results stand in (pieces, units, kSums, width) doubles.
+// The sums of every channel over all terms are cut into pieces of whole images, by shapes alone: chunk = (piece, group
+// of neighbouring units). Results stand in (pieces, units, sums, width) doubles.
 struct NormSums {
   int64_t pieces, per_chunk, groups;
-  explicit NormSums(const NormForm& f) {
-    constexpr int64_t kChunk = 16384, kMost = 128;
-    const int64_t unit = f.images * f.run;
-    per_chunk = unit < kChunk ? kChunk / (unit > 0 ? unit : 1) : 1;
+  bool
+      image_by_image;  // long runs: the walk goes through memory; short ones: sums stay in registers over images
+  explicit NormSums(const NormForm& f) : image_by_image(f.run >= 2048) {
+    constexpr int64_t kChunk = 32768, kMost = 128;
+    per_chunk = f.run > 0 && f.run < kChunk ? kChunk / f.run : 1;
     groups = (f.units + per_chunk - 1) / per_chunk;
-    pieces = unit / (2 * kChunk);
-    if (pieces * groups > kMost) pieces = kMost / groups;
+    const int64_t wanted = f.images * f.units * f.run / kChunk;
+    pieces = groups > 0 ? (wanted < kMost ? wanted : kMost) / groups : 1;
     if (pieces > f.images) pieces = f.images;
     if (pieces < 1) pieces = 1;
   }

@@ -30,6 +30,17 @@ DL_INLINE vf odd(vf a, vf b) { return odd_lanes(a, b, Lanes{}); }
 DL_INLINE vf zip_low(vf a, vf b) { return zip_low_lanes(a, b, Lanes{}); }
 DL_INLINE vf zip_high(vf a, vf b) { return zip_high_lanes(a, b, Lanes{}); }
 
+// n lanes, all of them where n is more, none where it is less than 1.
+DL_INLINE vf load_upto(const float* p, int64_t n) {
+  return n >= DL_VLEN ? load(p) : n > 0 ? load_n(p, n) : vf{};
+}
+DL_INLINE void store_upto(float* p, vf v, int64_t n) {
+  if (n >= DL_VLEN)
+    store(p, v);
+  else if (n > 0)
+    store_n(p, v, n);
+}
+
 DL_INLINE void copy_row(float* dst, const float* src, int64_t n) {
   int64_t i = 0;
   for (; i + DL_VLEN <= n; i += DL_VLEN) store(dst + i, load(src + i));
