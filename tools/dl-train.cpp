@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/str.h"
+#include "cli/profile.h"
 #include "cli/tool.h"
 #include "nn/summary.h"
 #include "train/trainer.h"
@@ -131,6 +132,8 @@ int run(cli::Invocation& in) {
   const bool look_only = in.on("--plan") || in.on("--dry-run");
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
+  Profile profile;
+  if (in.has("--profile")) request.profile = &profile;
   std::unique_ptr<cli::Progress> progress;
   if (!look_only && output != "-" && in.on("--if-changed") &&
       in.up_to_date(output, request.recipe(input_hashes(request))))
@@ -147,6 +150,7 @@ int run(cli::Invocation& in) {
     return 0;
   }
   TrainResult result = trainer.run();
+  cli::write_profile(in, profile);
   if (progress) progress->finish();
   if (!result.finished) {
     in.log.info(str("interrupted after step ", result.steps, "; --resume auto goes on from here"));
@@ -273,8 +277,9 @@ int main(int argc, char** argv) {
              .take = Take::nothing},
             {.name = "--no-pass",
              .arg = "NAME",
-             .doc = "Leave out a pass of the graph compiler: simplify, fuse, schedule or in_place.",
-             .take = Take::many}},
+             .doc = str("Leave out a pass of the graph compiler: ", join(pass_names(), ", "), '.'),
+             .take = Take::many},
+            cli::profile_option()},
        .output = cli::Output::artifact,
        .output_doc = "The trained model.",
        .examples =

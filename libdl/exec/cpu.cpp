@@ -7,6 +7,7 @@ namespace dl {
 #define DL_TABLE(isa)                 \
   namespace isa {                     \
   extern const Kernel* const table[]; \
+  extern const Probe probe;           \
   }
 #ifdef DL_HAVE_base
 DL_TABLE(base)
@@ -70,6 +71,17 @@ Isa best_isa() {
     return found;
   }();
   return best;
+}
+
+const Probe& cpu_probe(Isa isa) {
+#ifdef DL_HAVE_avx512
+  if (isa == Isa::avx512) return avx512::probe;
+#endif
+#ifdef DL_HAVE_avx2
+  if (isa == Isa::avx2) return avx2::probe;
+#endif
+  (void)isa;
+  return base::probe;
 }
 
 const Kernel& cpu_kernel(OpId op, Isa isa) { return *table_of(isa)[static_cast<size_t>(op)]; }

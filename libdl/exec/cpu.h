@@ -6,6 +6,7 @@
 #include "base/export.h"
 #include "base/threads.h"
 #include "kernels/kernel.h"
+#include "kernels/probe.h"
 #include "ops/registry.h"
 
 namespace dl {
@@ -17,6 +18,7 @@ DL_API std::vector<Isa> usable_isas();
 // The widest usable one. DL_ISA_MAX=base|avx2|avx512 in the environment (for tests) sets an upper bound.
 DL_API Isa best_isa();
 DL_API const Kernel& cpu_kernel(OpId op, Isa isa);
+const Probe& cpu_probe(Isa isa);
 
 // A tensor as kernels see it. `data` may be null while planning.
 DL_API Arg make_arg(const TensorType& type, void* data);

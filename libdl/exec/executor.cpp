@@ -1,5 +1,6 @@
 #include "exec/executor.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -115,9 +116,20 @@ void Executor::feed_scalar(std::string_view name, double value) {
     t.data<int64_t>()[0] = static_cast<int64_t>(value);
 }
 
+void Executor::report_to(Profile* profile, const std::string& stage) {
+  profile_ = profile;
+  if (profile) profile_row_ = profile->add(plan_, stage);
+}
+
 void Executor::run_nodes(size_t first, size_t last) {
-  for (size_t k = first; k < last; ++k)
-    if (steps_[k].kernel) run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work);
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); };
+  for (size_t k = first; k < last; ++k) {
+    if (!steps_[k].kernel) continue;
+    const double start = profile_ ? seconds() : 0;
+    run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work);
+    if (profile_) profile_->record(profile_row_ + k, start, seconds());
+  }
 }
 
 void Executor::run(size_t first, size_t last) {

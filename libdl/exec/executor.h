@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "exec/plan.h"
+#include "exec/profile.h"
 
 namespace dl {
 
@@ -28,6 +29,8 @@ class DL_API Executor {
   void run(size_t first, size_t last);
   // To be called when parameters or state were changed from outside: what was computed from them alone is stale.
   void refresh() { prepared_ = false; }
+  // Reports the time of every node from now on; nothing is reported to null. `stage` heads its rows.
+  void report_to(Profile* profile, const std::string& stage);
   // Index behind the node that computes an output: everything before it has run once that node has.
   size_t end_of(std::string_view output) const;
 
@@ -64,6 +67,8 @@ class DL_API Executor {
     ValueId from, to;
   };
   void run_nodes(size_t first, size_t last);
+  Profile* profile_ = nullptr;
+  size_t profile_row_ = 0;
   bool prepared_ = false;     // the prologue has run
   std::vector<Copy> copies_;  // updates that could not be written in place
 };
