@@ -121,5 +121,38 @@ const AddRows kWinograd({
      {.tol = 8e-6, .grad = false}},
 });
 
+const AddRows kDepthwise({
+    {"conv2d",
+     {"f32[2,2,7,11,16]", "f32[21,1,3,3]", "f32[21]"},
+     R"({"algorithm": "depthwise", "groups": 21, "pads": 1})"},
+    {"conv2d",
+     {"f32[2,1,9,12,16]", "f32[16,1,3,3]", ""},
+     R"({"algorithm": "depthwise", "groups": 16, "pads": [0,1,2,1], "stride": 2})"},
+    {"conv2d",
+     {"f32[1,1,9,14,16]", "f32[5,1,3,3]", ""},
+     R"({"algorithm": "depthwise", "groups": 5, "pads": 1, "stride": [2,1]})"},
+    {"conv2d",
+     {"f32[1,1,10,13,16]", "f32[5,1,3,3]", ""},
+     R"({"algorithm": "depthwise", "groups": 5, "pads": 2, "stride": [3,4], "dilation": [1,2]})"},
+    {"conv2d",
+     {"f32[2,1,8,7,16]", "f32[16,1,5,5]", ""},
+     R"({"algorithm": "depthwise", "groups": 16, "pads": 2})"},
+    {"conv2d",
+     {"f32[2,1,8,7,16]", "f32[16,1,2,7]", "f32[16]"},
+     R"({"algorithm": "depthwise", "groups": 16, "pads": [1,3,0,3], "stride": [1,2]})"},
+    {"conv2d",
+     {"f32[40,1,1,2,16]", "f32[3,1,3,3]", ""},
+     R"({"algorithm": "depthwise", "groups": 3, "pads": 1, "stride": 2})"},
+    {"conv2d", {"f32[0,1,3,3,16]", "f32[3,1,3,3]", ""}, R"({"algorithm": "depthwise", "groups": 3})"},
+    {"conv2d",
+     {"f32[2,2,6,6,16]", "f32[20,1,3,3]", "f32[20]", "f32[2,2,6,6,16]"},
+     R"({"algorithm": "depthwise", "groups": 20, "pads": 1, "activation": "relu"})",
+     {.grad = false}},
+    {"conv2d",
+     {"f32[2,2,6,6,16]", "f32[20,1,5,5]", "f32[20]"},
+     R"({"algorithm": "depthwise", "groups": 20, "pads": 2, "activation": "sigmoid"})",
+     {.grad = false}},
+});
+
 }  // namespace
 }  // namespace dl::test

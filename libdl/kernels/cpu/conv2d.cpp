@@ -10,6 +10,8 @@ const Kernel& forward(const Call& c) {
       return conv_direct;
     case ConvAlgorithm::winograd:
       return conv_winograd;
+    case ConvAlgorithm::depthwise:
+      return conv_depthwise;
     default:
       return conv_im2col;
   }
@@ -20,6 +22,8 @@ const Kernel& grad_input(const Call& c) {
       return conv_direct_grad_input;
     case ConvAlgorithm::winograd:
       return conv_winograd_grad_input;
+    case ConvAlgorithm::depthwise:
+      return conv_depthwise_grad_input;
     default:
       return conv_im2col_grad_input;
   }
@@ -30,6 +34,8 @@ const Kernel& grad_weight(const Call& c) {
       return conv_direct_grad_weight;
     case ConvAlgorithm::winograd:
       return conv_winograd_grad_weight;
+    case ConvAlgorithm::depthwise:
+      return conv_depthwise_grad_weight;
     default:
       return conv_im2col_grad_weight;
   }
