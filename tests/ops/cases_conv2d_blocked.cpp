@@ -154,5 +154,42 @@ const AddRows kDepthwise({
      {.grad = false}},
 });
 
+const AddRows kPlanar({
+    {"conv2d",
+     {"f32[2,1,12,12]", "f32[6,1,5,5]", "f32[6]"},
+     R"({"algorithm": "planar", "pads": 2})",
+     {.out = {"f32[2,1,12,12,16]"}}},
+    {"conv2d", {"f32[3,6,9,9]", "f32[35,6,5,5]", ""}, R"({"algorithm": "planar"})", {.tol = 4e-6}},
+    {"conv2d",
+     {"f32[2,3,17,30]", "f32[33,3,7,7]", ""},
+     R"({"algorithm": "planar", "pads": 3, "stride": 2})",
+     {.tol = 4e-6}},
+    {"conv2d",
+     {"f32[1,3,8,9]", "f32[16,3,3,3]", ""},
+     R"({"algorithm": "planar", "pads": [0,2,1,1], "stride": [1,2]})"},
+    {"conv2d",
+     {"f32[2,2,8,9]", "f32[4,2,1,2]", ""},
+     R"({"algorithm": "planar", "pads": [2,0,0,1], "stride": [2,1]})"},
+    {"conv2d", {"f32[1,4,4,3]", "f32[20,4,2,1]", ""}, R"({"algorithm": "planar"})"},
+    {"conv2d",
+     {"f32[1,1,12,13]", "f32[2,1,11,11]", ""},
+     R"({"algorithm": "planar", "pads": [5,5,3,2]})",
+     {.tol = 4e-6}},
+    {"conv2d", {"f32[1,2,3,2]", "f32[2,2,5,4]", ""}, R"({"algorithm": "planar", "pads": [4,3,4,5]})"},
+    {"conv2d",
+     {"f32[1,3,300,45]", "f32[2,3,3,3]", ""},
+     R"({"algorithm": "planar", "pads": 1})",
+     {.grad_tol = 1e-4}},
+    {"conv2d", {"f32[0,1,5,5]", "f32[2,1,3,3]", ""}, R"({"algorithm": "planar"})"},
+    {"conv2d",
+     {"f32[2,3,6,6]", "f32[20,3,3,3]", "f32[20]", "f32[2,2,6,6,16]"},
+     R"({"algorithm": "planar", "pads": 1, "activation": "relu"})",
+     {.grad = false}},
+    {"conv2d",
+     {"f32[2,3,6,6]", "f32[20,3,3,3]", "f32[20]"},
+     R"({"algorithm": "planar", "activation": "sigmoid"})",
+     {.grad = false}},
+});
+
 }  // namespace
 }  // namespace dl::test

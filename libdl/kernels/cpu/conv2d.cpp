@@ -12,9 +12,12 @@ const Kernel& forward(const Call& c) {
       return conv_winograd;
     case ConvAlgorithm::depthwise:
       return conv_depthwise;
-    default:
-      return conv_im2col;
+    case ConvAlgorithm::planar:
+      return conv_planar;
+    case ConvAlgorithm::im2col:
+      break;
   }
+  return conv_im2col;
 }
 const Kernel& grad_input(const Call& c) {
   switch (conv_grad_attrs(c).algorithm) {
@@ -24,9 +27,11 @@ const Kernel& grad_input(const Call& c) {
       return conv_winograd_grad_input;
     case ConvAlgorithm::depthwise:
       return conv_depthwise_grad_input;
-    default:
-      return conv_im2col_grad_input;
+    case ConvAlgorithm::planar:  // has no such pass
+    case ConvAlgorithm::im2col:
+      break;
   }
+  return conv_im2col_grad_input;
 }
 const Kernel& grad_weight(const Call& c) {
   switch (conv_grad_attrs(c).algorithm) {
@@ -36,9 +41,12 @@ const Kernel& grad_weight(const Call& c) {
       return conv_winograd_grad_weight;
     case ConvAlgorithm::depthwise:
       return conv_depthwise_grad_weight;
-    default:
-      return conv_im2col_grad_weight;
+    case ConvAlgorithm::planar:
+      return conv_planar_grad_weight;
+    case ConvAlgorithm::im2col:
+      break;
   }
+  return conv_im2col_grad_weight;
 }
 
 template <const Kernel& (*Algorithm)(const Call&)>
