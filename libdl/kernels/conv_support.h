@@ -38,20 +38,24 @@ constexpr bool conv_supports(ConvAlgorithm algorithm, const ConvGeometry& g, Con
   return false;
 }
 
-// The fastest; im2col where no other works. winograd: whether it may be taken, whose rounding error is about twice
-// that of direct. planar, for few channels, takes images: it stands first where the input is not blocked anyway.
+// The part of the work on whole blocks of channels that is not spent on padding.
+constexpr double lanes_used(int64_t channels) {
+  return static_cast<double>(channels) / static_cast<double>(channel_blocks(channels) * kChannelBlock);
+}
+
+// The fastest; im2col where no other works or blocks would be mostly padding. winograd: whether it may be taken, whose
+// rounding error is about twice that of direct. planar takes images: it stands first where there are so few channels
+// that the input is not blocked anyway.
 constexpr ConvAlgorithm best_algorithm(const ConvGeometry& g, ConvPass pass, bool winograd) {
   const auto works = [&](ConvAlgorithm a) { return conv_supports(a, g, pass); };
-  const bool planes = g.c <= 4 && works(ConvAlgorithm::planar);
-  // Blocks that are hardly filled cost more than they bring.
-  const auto filled = [](int64_t n) { return double(n) / double(channel_blocks(n) * kChannelBlock); };
-  if (filled(g.k) * (planes ? 1 : filled(g.c)) < 0.5) return ConvAlgorithm::im2col;
-  if (planes) return ConvAlgorithm::planar;
+  const double used = lanes_used(g.c / g.groups) * lanes_used(g.k / g.groups);
+  if (g.c <= 8 && lanes_used(g.k) > 0.6 && works(ConvAlgorithm::planar)) return ConvAlgorithm::planar;
   if (works(ConvAlgorithm::depthwise)) return ConvAlgorithm::depthwise;
   // Tiles are 4x4: smaller images waste most of them.
-  if (winograd && g.oh >= 4 && g.ow >= 4 && g.h >= 4 && g.w >= 4 && works(ConvAlgorithm::winograd))
+  if (winograd && used > 0.3 && g.oh >= 4 && g.ow >= 4 && g.h >= 4 && g.w >= 4 &&
+      works(ConvAlgorithm::winograd))
     return ConvAlgorithm::winograd;
-  return works(ConvAlgorithm::direct) ? ConvAlgorithm::direct : ConvAlgorithm::im2col;
+  return used > 0.5 && works(ConvAlgorithm::direct) ? ConvAlgorithm::direct : ConvAlgorithm::im2col;
 }
 
 }  // namespace dl

@@ -103,6 +103,7 @@ void require_gradient(const InferCtx& c, const TensorType& dy, const TensorType&
 
 void infer_grad_input(InferCtx& c) {
   const auto& a = c.as<Conv2dGradAttrs>();
+  c.require(a.algorithm != ConvAlgorithm::planar, "planar has no gradient of the input");
   const Shape& w = require_images(c, 0, "weight");
   const Shape dy = image_shape(c, 1, "dy", w[0], blocked_out(a));
   const Shape x = shape_attr(c);

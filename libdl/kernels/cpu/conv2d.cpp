@@ -10,9 +10,14 @@ const Kernel& forward(const Call& c) {
       return conv_direct;
     case ConvAlgorithm::winograd:
       return conv_winograd;
-    default:
-      return conv_im2col;
+    case ConvAlgorithm::depthwise:
+      return conv_depthwise;
+    case ConvAlgorithm::planar:
+      return conv_planar;
+    case ConvAlgorithm::im2col:
+      break;
   }
+  return conv_im2col;
 }
 const Kernel& grad_input(const Call& c) {
   switch (conv_grad_attrs(c).algorithm) {
@@ -20,9 +25,13 @@ const Kernel& grad_input(const Call& c) {
       return conv_direct_grad_input;
     case ConvAlgorithm::winograd:
       return conv_winograd_grad_input;
-    default:
-      return conv_im2col_grad_input;
+    case ConvAlgorithm::depthwise:
+      return conv_depthwise_grad_input;
+    case ConvAlgorithm::planar:  // has no such pass
+    case ConvAlgorithm::im2col:
+      break;
   }
+  return conv_im2col_grad_input;
 }
 const Kernel& grad_weight(const Call& c) {
   switch (conv_grad_attrs(c).algorithm) {
@@ -30,9 +39,14 @@ const Kernel& grad_weight(const Call& c) {
       return conv_direct_grad_weight;
     case ConvAlgorithm::winograd:
       return conv_winograd_grad_weight;
-    default:
-      return conv_im2col_grad_weight;
+    case ConvAlgorithm::depthwise:
+      return conv_depthwise_grad_weight;
+    case ConvAlgorithm::planar:
+      return conv_planar_grad_weight;
+    case ConvAlgorithm::im2col:
+      break;
   }
+  return conv_im2col_grad_weight;
 }
 
 template <const Kernel& (*Algorithm)(const Call&)>

@@ -101,7 +101,7 @@ void sum_weights(const ConvShape& s, const float* from, int64_t copies, int64_t 
                  float* dw) {
   const int64_t ncb = blocks_of(s.cg());
   for (int64_t b = first; b < last; ++b)
-    sum_one(s, from + b * s.taps() * kSquare, copies, b / ncb, b % ncb, dw);
+    sum_one(s, from + (b - first) * s.taps() * kSquare, copies, b / ncb, b % ncb, dw);
 }
 
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias) {

@@ -55,6 +55,7 @@ void block_weights(const ConvShape& s, const float* w, int64_t first, int64_t la
 // One of these blocks with its squares transposed: (taps, 16k, 16c).
 void turn_block(const ConvShape& s, const float* w, int64_t kb, int64_t cb, float* to, float* scratch);
 // dw (k, c / groups, taps) = sum over `copies` in order of blocked (k / 16, c / groups / 16, taps, 16c, 16k).
+// Does the blocks [first, last); from: that of the first in the first copy; copies are weight_floats apart.
 void sum_weights(const ConvShape& s, const float* from, int64_t copies, int64_t first, int64_t last,
                  float* dw);
 DL_INLINE int64_t weight_blocks(const ConvShape& s) { return blocks_of(s.k) * blocks_of(s.cg()); }

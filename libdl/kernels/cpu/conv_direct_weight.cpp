@@ -81,9 +81,9 @@ void plan_grad_weight(const Call& c, Work& w) {
 void run_grad_weight(const Call& c, int phase, int64_t chunk, float*) {
   const GradWeight f(c);
   if (phase == 1) {
-    const int64_t per = blocks_per_chunk(f.s);
-    return sum_weights(f.s, c.shared, f.parts, chunk * per, min(weight_blocks(f.s), (chunk + 1) * per),
-                       c.out[0].f());
+    const int64_t per = blocks_per_chunk(f.s), first = chunk * per;
+    return sum_weights(f.s, c.shared + first * f.s.taps() * kSquare, f.parts, first,
+                       min(weight_blocks(f.s), first + per), c.out[0].f());
   }
   const int64_t run = chunk % f.runs, part = chunk / f.runs;
   const int64_t ip = part / f.row_parts, rp = part % f.row_parts;
