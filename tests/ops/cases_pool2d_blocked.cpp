@@ -29,7 +29,15 @@ std::vector<Row> all() {
 const AddRows kShared(all());
 
 const AddRows kRows({
-    {"max_pool2d", {"f32[1,2,6,6,16] =1"}, R"({"kernel": 2, "stride": 2})", {.grad = false}},
+    // equal values; stores around the cache
+    {"max_pool2d_grad",
+     {"f32[1,2,6,7,16] =1", "f32[1,2,3,4,16]"},
+     R"({"kernel": 3, "stride": 2, "pads": 1})"},
+    {"max_pool2d_grad", {"f32[1,2,6,6,16] =1", "f32[1,2,3,3,16]"}, R"({"kernel": 2, "stride": 2})"},
+    {"max_pool2d_grad", {"f32[11,4,56,56,16]", "f32[11,4,28,28,16]"}, R"({"kernel": 2, "stride": 2})"},
+    {"max_pool2d_grad", {"f32[11,4,56,56,16]", "f32[11,4,27,27,16]"}, R"({"kernel": 3, "stride": 2})"},
+    {"max_pool2d_grad", {"f32[1,1,9,8,16]", "f32[1,1,3,3,16]"}, R"({"kernel": 2, "stride": 3})"},
+    {"avg_pool2d_grad", {"f32[11,4,28,28,16]"}, R"({"kernel": 2, "stride": 2, "shape": [11, 50, 56, 56]})"},
     {"avg_pool2d",
      {"f32[1,2,9,11,16]"},
      R"({"kernel": 3, "stride": 2, "pads": 1, "count_include_pad": true})"},
