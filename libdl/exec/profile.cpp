@@ -67,7 +67,7 @@ Ceilings measure_ceilings(Pool* pool, Isa isa) {
                  }) *
             static_cast<double>(workers * kRounds * 16 * probe.lanes * 2);
   const Memory streams(static_cast<size_t>(workers) * 3 * kFloats * sizeof(float));
-  auto* first = static_cast<float*>(const_cast<void*>(streams.data()));
+  auto* first = static_cast<float*>(streams.data());
   std::fill_n(first, workers * 3 * kFloats, 1.0f);  // pages never written share one page of zeros
   c.bytes = rate(0.06,
                  [&] {
