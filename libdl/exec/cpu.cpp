@@ -95,8 +95,8 @@ Arg make_arg(const TensorType& type, void* data) {
   return a;
 }
 
-void run_call(Pool* pool, const Kernel& kernel, const Call& call, const Work& work) {
-  for (int phase = 0; phase < work.phases; ++phase)
+void run_call(Pool* pool, const Kernel& kernel, const Call& call, const Work& work, int first) {
+  for (int phase = first; phase < work.phases; ++phase)
     parallel(pool, work.chunks[phase], [&](int64_t chunk, int worker) {
       kernel.run(call, phase, chunk, work.local ? pool_scratch(pool, worker, work.local) : nullptr);
     });

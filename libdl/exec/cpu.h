@@ -24,7 +24,8 @@ const Probe& cpu_probe(Isa isa);
 DL_API Arg make_arg(const TensorType& type, void* data);
 inline Arg absent_arg() { return {}; }
 
-// Runs all phases and chunks of one planned call on the pool. `call.shared` must hold work.shared floats.
-DL_API void run_call(Pool* pool, const Kernel& kernel, const Call& call, const Work& work);
+// Runs the phases of one planned call from `first` on, all chunks of each on the pool. `call.shared` must hold work.shared
+// floats.
+DL_API void run_call(Pool* pool, const Kernel& kernel, const Call& call, const Work& work, int first = 0);
 
 }  // namespace dl

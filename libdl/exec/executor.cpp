@@ -51,6 +51,7 @@ Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
     s.call.n_out = static_cast<int>(n.out.size());
     s.call.attrs = n.attrs.get();
     s.call.threads = plan_.threads;
+    s.call.fixed_weights = plan_.fixed_weights(n);
     s.call.seed = seed;
     s.call.stream = stream_id(n.name);
     if (plan_.memory.scratch[k] != MemoryPlan::kElsewhere)
@@ -127,14 +128,26 @@ void Executor::run_nodes(size_t first, size_t last) {
   for (size_t k = first; k < last; ++k) {
     if (!steps_[k].kernel) continue;
     const double start = profile_ ? seconds() : 0;
-    run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work);
+    run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work,
+             k < plan_.prologue ? 0 : steps_[k].work->once);
     if (profile_) profile_->record(profile_row_ + k, start, seconds());
   }
 }
 
-void Executor::run(size_t first, size_t last) {
-  if (!prepared_) run_nodes(0, plan_.prologue);
+// Everything that follows from parameters and state alone.
+void Executor::prepare() {
+  run_nodes(0, plan_.prologue);
+  for (size_t k = plan_.prologue; k < steps_.size(); ++k) {
+    if (!steps_[k].kernel || steps_[k].work->once == 0) continue;
+    Work once = *steps_[k].work;
+    once.phases = once.once;
+    run_call(pool_, *steps_[k].kernel, steps_[k].call, once);
+  }
   prepared_ = true;
+}
+
+void Executor::run(size_t first, size_t last) {
+  if (!prepared_) prepare();
   run_nodes(std::max(first, plan_.prologue), last);
   if (last < steps_.size()) return;
   for (const Copy& c : copies_)

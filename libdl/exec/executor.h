@@ -66,6 +66,7 @@ class DL_API Executor {
   struct Copy {
     ValueId from, to;
   };
+  void prepare();
   void run_nodes(size_t first, size_t last);
   Profile* profile_ = nullptr;
   size_t profile_row_ = 0;

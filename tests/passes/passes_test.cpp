@@ -168,7 +168,7 @@ TEST_CASE("blocks that are alive together never overlap and the arena is close t
             ") : f32[64] ; n" + std::to_string(i) + "\n";
   text += "output y %40\noutput z %7\n";
   const Graph g = parse(text.c_str());
-  const std::vector<int64_t> scratch(g.nodes.size(), 128);
+  const std::vector<Scratch> scratch(g.nodes.size(), {128, false});
   const MemoryPlan plan = plan_memory(g, plan_in_place(g, false), scratch);
   CHECK(plan.arena_bytes >= plan.lower_bound);
   CHECK(plan.arena_bytes <= 2 * plan.lower_bound);
