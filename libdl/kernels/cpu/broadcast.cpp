@@ -44,7 +44,7 @@ void pair(const Call& c, int, int64_t chunk, float*) {
   const Rows<2> rows = fold_rows<2>(c.out[0], in);
   const float *a = c.in[0].f(), *b = c.in[1].f();
   float* y = c.out[0].f();
-  const bool stream = rows.inner % DL_VLEN == 0 && streams(c.out[0], a, b);
+  const bool stream = (rows.count == 1 || rows.inner % DL_VLEN == 0) && streams(c.out[0], a, b);
   rows_of_chunk(rows, chunk, c.out[0].size(), [&](const int64_t* at, int64_t r, int64_t from, int64_t to) {
     const float *pa = a + at[0] + rows.step[0] * from, *pb = b + at[1] + rows.step[1] * from;
     float* py = y + r * rows.inner + from;
