@@ -7,8 +7,6 @@
 namespace dl::DL_ISA {
 namespace {
 
-constexpr int64_t kStretch = 256;  // pixels: 16 rows of 1 KiB are read, then written
-
 // One block of channels of one image.
 struct Block {
   int64_t pixels, channels;  // channels: at most 16
@@ -65,31 +63,27 @@ DL_INLINE void tile_from_blocked(const Block& b, int64_t first, int64_t at, int6
   }
 }
 
-// Calls tile(first channel, pixel, pixels) for the pixels [from, to) of a block.
+// Calls tile(first channel, pixel, pixels) for all tiles of a block.
 template <class F>
-DL_INLINE void each_tile(int64_t from, int64_t to, F tile) {
-  for (int64_t first = 0; first < kChannelBlock; first += DL_VLEN) {
-    int64_t at = from;
-    for (; at + DL_VLEN <= to; at += DL_VLEN) tile(first, at, DL_VLEN);
-    if (at < to) tile(first, at, to - at);
-  }
+DL_INLINE void each_tile(const Block& b, F tile) {
+  int64_t at = 0;
+  for (; at + DL_VLEN <= b.pixels; at += DL_VLEN)
+    for (int64_t first = 0; first < kChannelBlock; first += DL_VLEN) tile(first, at, DL_VLEN);
+  if (at < b.pixels)
+    for (int64_t first = 0; first < kChannelBlock; first += DL_VLEN) tile(first, at, b.pixels - at);
 }
 
 template <bool kStream>
 void to_blocked_block(const Block& b) {
-  for (int64_t from = 0; from < b.pixels; from += kStretch) {
-    const int64_t to = from + kStretch < b.pixels ? from + kStretch : b.pixels;
-    for (int64_t k = 0; k < b.channels; ++k) touch_row(b.planes + k * b.pixels + from, to - from);
-    each_tile(
-        from, to, [&](int64_t first, int64_t at, int64_t n) __attribute__((always_inline)) {
-          tile_to_blocked<kStream>(b, first, at, n);
-        });
-  }
+  if (b.pixels <= 512) touch_row(b.planes, b.channels * b.pixels);  // several planes to a page
+  each_tile(
+      b, [&](int64_t first, int64_t at, int64_t n)
+             __attribute__((always_inline)) { tile_to_blocked<kStream>(b, first, at, n); });
 }
 template <bool kStream>
 void from_blocked_block(const Block& b) {
   each_tile(
-      0, b.pixels, [&](int64_t first, int64_t at, int64_t n) __attribute__((always_inline)) {
+      b, [&](int64_t first, int64_t at, int64_t n) __attribute__((always_inline)) {
         if (first < b.channels) tile_from_blocked<kStream>(b, first, at, n);
       });
 }
