@@ -245,6 +245,7 @@ void plan_forward(const Call& c, Work& w) {
   w.chunks[0] = weight_chunks(s);
   w.chunks[1] = grid_of(f).chunks(f);
   w.shared = weight_floats(s) + blocks_of(s.k) * kBlock;
+  w.once = 1;
 }
 
 void run_forward(const Call& c, int phase, int64_t chunk, float*) {
