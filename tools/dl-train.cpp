@@ -89,6 +89,7 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan) 
     const std::string_view phase =
         std::array<std::string_view, 3>{"forward", "backward", "update"}[size_t(n.phase)];
     const json attrs = n.op->attrs->changed(n.attrs.get());
+    const std::string reason = algorithm_reason(plan.graph, n);
     kernels.push_back({{"layer", n.name},
                        {"phase", phase},
                        {"kernel", n.op->name},
@@ -96,9 +97,11 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan) 
                        {"work", plan.kernels[k] != nullptr},
                        {"output", plan.graph.type(n.out[0]).text()},
                        {"flops", node_flops(plan.graph, n)}});
+    if (!reason.empty()) kernels.back()["reason"] = reason;
     human += str("  ", phase, "  ", n.name, n.name.empty() ? "" : "  ", n.op->name,
                  attrs.empty() ? "" : " " + attrs.dump(), "  ", plan.graph.type(n.out[0]).text(),
-                 plan.kernels[k] ? "" : "  (no work: a view)", '\n');
+                 plan.kernels[k] ? "" : "  (no work: a view)", reason.empty() ? "" : str("  (", reason, ')'),
+                 '\n');
   }
   record["kernels"] = kernels;
   if (human.ends_with('\n')) human.pop_back();

@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "base/str.h"
 #include "kernels/blocked.h"
 #include "kernels/conv_support.h"
 #include "kernels/norm_attrs.h"
@@ -36,6 +37,26 @@ bool is(const Node& n, const OpDef& op) { return n.op == &op; }
 bool is_dims(const Dims& d, std::initializer_list<int64_t> want) {
   return std::equal(d.d, d.d + d.n, want.begin(), want.end());
 }
+
+// x: of the input, w: of the weight, y: of the output, all as images.
+template <class A>
+ConvGeometry geometry(const A& a, const Shape& x, const Shape& w, const Shape& y) {
+  return {.n = x[0],
+          .c = w[1] * a.groups,
+          .h = x[2],
+          .w = x[3],
+          .k = w[0],
+          .kh = w[2],
+          .kw = w[3],
+          .stride = {a.stride[0], a.stride[1]},
+          .pads = {a.pads[0], a.pads[1], a.pads[2], a.pads[3]},
+          .dilation = {a.dilation[0], a.dilation[1]},
+          .groups = a.groups,
+          .oh = y[2],
+          .ow = y[3]};
+}
+
+Shape shape_of(const Dims& d) { return Shape(std::span<const int64_t>(d.d, static_cast<size_t>(d.n))); }
 
 class Layout {
  public:
@@ -127,20 +148,7 @@ class Layout {
 
   template <class A>
   ConvAlgorithm choose(const A& a, ConvPass pass, const Shape& x, const Shape& w, const Shape& y) const {
-    const ConvGeometry s{.n = x[0],
-                         .c = x[1],
-                         .h = x[2],
-                         .w = x[3],
-                         .k = w[0],
-                         .kh = w[2],
-                         .kw = w[3],
-                         .stride = {a.stride[0], a.stride[1]},
-                         .pads = {a.pads[0], a.pads[1], a.pads[2], a.pads[3]},
-                         .dilation = {a.dilation[0], a.dilation[1]},
-                         .groups = a.groups,
-                         .oh = y[2],
-                         .ow = y[3]};
-    return best_algorithm(s, pass, winograd_);
+    return best_algorithm(geometry(a, x, w, y), pass, winograd_);
   }
 
   ValueId form(ValueId v, bool in_blocks) { return in_blocks ? blocked(v) : plain(v); }
@@ -168,7 +176,7 @@ class Layout {
     const bool input = is(n, op::conv2d_grad_input);
     if (!input && !is(n, op::conv2d_grad_weight)) return false;
     const auto& a = attrs<Conv2dGradAttrs>(n);
-    const Shape made{a.shape.d[0], a.shape.d[1], a.shape.d[2], a.shape.d[3]};
+    const Shape made = shape_of(a.shape);
     const ConvAlgorithm how = input ? choose(a, ConvPass::grad_input, made, shape(n.in[0]), shape(n.in[1]))
                                     : choose(a, ConvPass::grad_weight, shape(n.in[0]), made, shape(n.in[1]));
     if (how == ConvAlgorithm::im2col) return false;
@@ -306,6 +314,52 @@ class Layout {
 };
 
 }  // namespace
+
+namespace {
+
+std::string why(ConvAlgorithm how, const ConvGeometry& g, ConvPass pass) {
+  const std::string kernel = str(g.kh, 'x', g.kw);
+  switch (how) {
+    case ConvAlgorithm::winograd:
+      return "3x3 at stride 1: Winograd F(4x4,3x3) needs a quarter of the products";
+    case ConvAlgorithm::depthwise:
+      return "every channel is a group";
+    case ConvAlgorithm::planar:
+      return str(g.c, " channels: read as pictures, no blocks");
+    case ConvAlgorithm::direct:
+      if (g.kh == 1 && g.kw == 1) return "1x1: a matrix product over pixels";
+      if (!conv_supports(ConvAlgorithm::winograd, g, pass))
+        return str("no Winograd for ", kernel, " at stride ", g.stride[0], 'x', g.stride[1],
+                   g.dilation[0] * g.dilation[1] > 1 ? ", dilated" : "", g.groups > 1 ? ", in groups" : "");
+      return "too small for tiles of 4x4, or Winograd is left out";
+    case ConvAlgorithm::im2col:
+      break;
+  }
+  if (conv_supports(ConvAlgorithm::direct, g, pass))
+    return str("blocks of 16 would be mostly empty with ", g.c / g.groups, " and ", g.k / g.groups,
+               " channels");
+  if (g.groups > 1)
+    return str("groups of ", g.c / g.groups, " and ", g.k / g.groups, " channels fill no blocks");
+  return str("no other way for ", kernel, " at stride ", g.stride[0], 'x', g.stride[1]);
+}
+
+}  // namespace
+
+std::string algorithm_reason(const Graph& g, const Node& n) {
+  const auto shape = [&](ValueId v) -> const Shape& { return g.type(v).shape; };
+  if (is(n, op::conv2d)) {
+    const auto& a = *static_cast<const Conv2dAttrs*>(n.attrs.get());
+    const ConvGeometry s = geometry(a, shape(n.in[0]), shape(n.in[1]), shape(n.out[0]));
+    return why(a.algorithm, s, ConvPass::forward);
+  }
+  const bool input = is(n, op::conv2d_grad_input);
+  if (!input && !is(n, op::conv2d_grad_weight)) return {};
+  const auto& a = *static_cast<const Conv2dGradAttrs*>(n.attrs.get());
+  const Shape made = shape_of(a.shape);
+  const ConvGeometry s = input ? geometry(a, made, shape(n.in[0]), shape(n.in[1]))
+                               : geometry(a, shape(n.in[0]), made, shape(n.in[1]));
+  return why(a.algorithm, s, input ? ConvPass::grad_input : ConvPass::grad_weight);
+}
 
 Graph layout(Graph g, bool winograd) { return Layout(g, winograd).run(); }
 

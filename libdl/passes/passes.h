@@ -24,6 +24,8 @@ DL_API Graph fuse(Graph g);
 // Keeps chains of convolutions in blocked form (kernels/blocked.h) and chooses each convolution's algorithm by its
 // shapes; conversions stand at the ends of a chain. `winograd` allows that algorithm.
 DL_API Graph layout(Graph g, bool winograd = true);
+// Why a convolution of a graph is computed as it is, for people; empty for other nodes.
+DL_API std::string algorithm_reason(const Graph& g, const Node& n);
 
 // Moves each node that updates parameters or state to the earliest place at which everything else has read the old
 // value, so that its gradient's memory is free early.

@@ -1,12 +1,17 @@
 // Throughput of whole training steps and inference on random data, of the workloads that the peers' benchmark defines:
-//   bench_steps [workload ...] [--threads N] [--seconds S] [--without PASS]... [--nodes]
+//   bench_steps [workload ...] [--threads N] [--seconds S] [--mode train|infer] [--batch N] [--without PASS]... [--profile]
 // Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
+#include <sstream>
 
 #include "base/random.h"
 #include "exec/executor.h"
@@ -41,6 +46,25 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+double peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return double(usage.ru_maxrss) / 1024;
+}
+
+// Seconds since this process was created.
+double age() {
+  std::ifstream in("/proc/self/stat");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string field;
+  for (int i = 0; i < 20; ++i) fields >> field;
+  timespec t{};
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec) -
+         std::atof(field.c_str()) / double(sysconf(_SC_CLK_TCK));
+}
+
 Schema schema_of(const Workload& w) {
   Schema s;
   s.inputs.push_back({"x", w.sample.rank() == 3 ? Role::image : Role::features, {DType::f32, w.sample}, {}});
@@ -53,7 +77,9 @@ Schema schema_of(const Workload& w) {
 struct Settings {
   int threads = 2;
   double seconds = 2;
-  bool nodes = false;
+  bool profile = false;
+  std::string mode;   // empty: both
+  int64_t batch = 0;  // 0: those of the workload
   PassOptions passes;
 };
 
@@ -81,6 +107,7 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
       ex.feed_scalar("step", 1);
     }
     ex.run();
+    const double first = age();
     std::vector<double> rates;
     const double end = now() + settings.seconds;
     while (now() < end || rates.size() < 3) {
@@ -95,23 +122,15 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
     std::sort(rates.begin(), rates.end());
     std::printf(
         "{\"workload\": \"%s\", \"mode\": \"%s\", \"batch\": %lld, \"threads\": %d, \"best\": %.2f, "
-        "\"median\": %.2f}\n",
+        "\"median\": %.2f, \"peak_mib\": %.1f, \"first_step_seconds\": %.3f}\n",
         w.name.c_str(), training ? "train" : "infer", static_cast<long long>(batch), threads, rates.back(),
-        rates[rates.size() / 2]);
-    if (settings.nodes) {
-      const Graph& g = ex.graph();
-      for (size_t k = 0; k < g.nodes.size(); ++k) {
-        double least = 1e9;
-        for (int i = 0; i < 5; ++i) {
-          const double start = now();
-          ex.run(k, k + 1);
-          least = std::min(least, now() - start);
-        }
-        const double flops = double(node_flops(g, g.nodes[k]));
-        std::printf("  %8.1f us %8.1f GFLOP/s  %s %s %s\n", 1e6 * least, flops / least / 1e9,
-                    g.nodes[k].name.c_str(), std::string(g.nodes[k].op->name).c_str(),
-                    g.type(g.nodes[k].out[0]).text().c_str());
-      }
+        rates[rates.size() / 2], peak_mib(), first);
+    if (settings.profile) {
+      Profile profile;
+      profile.set_ceilings(measure_ceilings(pool, best_isa()));
+      ex.report_to(&profile, w.name);
+      for (int i = 0; i < 5; ++i) ex.run();
+      std::fputs(profile.table().c_str(), stdout);
     }
     std::fflush(stdout);
   }
@@ -130,15 +149,21 @@ int main(int argc, char** argv) {
       settings.seconds = std::atof(argv[++i]);
     else if (!std::strcmp(argv[i], "--without") && i + 1 < argc)
       settings.passes.off.insert(argv[++i]);
-    else if (!std::strcmp(argv[i], "--nodes"))
-      settings.nodes = true;
+    else if (!std::strcmp(argv[i], "--mode") && i + 1 < argc)
+      settings.mode = argv[++i];
+    else if (!std::strcmp(argv[i], "--batch") && i + 1 < argc)
+      settings.batch = std::atoll(argv[++i]);
+    else if (!std::strcmp(argv[i], "--profile"))
+      settings.profile = true;
     else
       names.push_back(argv[i]);
   }
   for (const Workload& w : read_workloads(DL_WORKLOADS)) {
     if (!names.empty() && std::find(names.begin(), names.end(), w.name) == names.end()) continue;
-    measure(w, true, w.batch, settings);
-    for (int64_t batch : w.inference) measure(w, false, batch, settings);
+    if (settings.mode != "infer") measure(w, true, settings.batch ? settings.batch : w.batch, settings);
+    if (settings.mode == "train") continue;
+    for (int64_t batch : settings.batch ? std::vector{settings.batch} : w.inference)
+      measure(w, false, batch, settings);
   }
   return 0;
 }
