@@ -1,7 +1,8 @@
 // Every worker owns a contiguous range of the chunks and claims from it first (the same data tends to stay on the same
 // core from one job to the next), then helps the others. Range word: generation (high 32 bits) | chunks already claimed.
-// A claim is one compare-and-swap on that word, so a late worker can never claim from a job it has not read. Idle
-// workers spin kSpin pauses, then sleep on the generation.
+// A claim is one compare-and-swap on that word. Before the next job is described all words are closed: a late worker that
+// has read the old generation finds nothing to claim, whatever part of the new description it saw. Idle workers spin
+// kSpin pauses, then sleep on the generation.
 #include "base/threads.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kSpin = 600;  // about 20 us of pause instructions on Zen 4
 constexpr int kMaxThreads = 256;
+constexpr uint64_t kClosed = 0xffffffff;  // of a range word: more chunks than there can be
 
 void futex_wait(std::atomic<uint32_t>& w, uint32_t value) {
   syscall(SYS_futex, &w, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
@@ -60,7 +62,7 @@ namespace {
 void work(Pool* p, uint32_t g, int worker) {
   const PoolFn fn = p->fn.load(std::memory_order_relaxed);
   void* const ctx = p->ctx.load(std::memory_order_relaxed);
-  const int64_t n = p->n.load(std::memory_order_relaxed);
+  const int64_t n = p->n.load(std::memory_order_acquire);
   int64_t mine = 0;
   for (int k = 0; k < p->threads; ++k) {
     const int w = worker + k < p->threads ? worker + k : worker + k - p->threads;
@@ -140,9 +142,11 @@ void pool_run(Pool* p, int64_t n, PoolFn fn, void* ctx) {
     return;
   }
   const uint32_t g = p->gen.load(std::memory_order_relaxed) + 1;
+  for (int w = 0; w < p->threads; ++w)
+    p->range[w].next.store(uint64_t(g) << 32 | kClosed, std::memory_order_relaxed);
   p->fn.store(fn, std::memory_order_relaxed);
   p->ctx.store(ctx, std::memory_order_relaxed);
-  p->n.store(n, std::memory_order_relaxed);
+  p->n.store(n, std::memory_order_release);
   p->done.store(0, std::memory_order_relaxed);
   publish(p, g);
   work(p, g, 0);
