@@ -37,20 +37,38 @@ struct RowsTouched {
   }
 };
 
+// What a window gives. NaN is the largest of all; it is kept apart, so that one value waits for the next as briefly as
+// can be.
+struct Largest {
+  vf best = splat(-__builtin_inff());
+  vi nan = {};
+  DL_INLINE void add(vf x) {
+    best = vmax(best, x);
+    nan |= x != x;
+  }
+  DL_INLINE vf result() const { return select(nan, splat(__builtin_nanf("")), best); }
+};
+struct Total {
+  vf sum = {};
+  DL_INLINE void add(vf x) { sum += x; }
+  DL_INLINE vf result() const { return sum; }
+};
+
 template <class F>
-DL_INLINE void fold_window(const PoolShape& s, const Window& w, const float* plane, F f, vf (&v)[kVectors]) {
-  for (vf& one : v) one = splat(F::kStart);
+DL_INLINE void fold_window(const PoolShape& s, const Window& w, const float* plane, vf (&v)[kVectors]) {
+  F f[kVectors];
   for (int64_t y = w.y0; y < w.y1; ++y) {
     const float* p = plane + (y * s.w + w.x0) * kPixel;
     for (int64_t n = w.x1 - w.x0; n > 0; --n, p += kPixel)
 #pragma GCC unroll 4
-      for (int k = 0; k < kVectors; ++k) v[k] = f(v[k], load(p + k * DL_VLEN));
+      for (int k = 0; k < kVectors; ++k) f[k].add(load(p + k * DL_VLEN));
   }
+  for (int k = 0; k < kVectors; ++k) v[k] = f[k].result();
 }
 
 // Calls put(oy, ox, k, v, y) for every output vector of a chunk; y: where it goes.
 template <class F, class Put>
-DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, F f, Put put) {
+DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, Put put) {
   each_plane(s, chunk, [&](int64_t p) {
     const float* x = c.in[0].f() + p * s.h * s.w * kPixel;
     float* y = c.out[0].f() + p * s.oh * s.ow * kPixel;
@@ -59,7 +77,7 @@ DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, F f,
       rows.touch(s, s.end(oy), x);
       for (int64_t ox = 0; ox < s.ow; ++ox, y += kPixel) {
         vf v[kVectors];
-        fold_window(s, window_at(s, oy, ox), x, f, v);
+        fold_window<F>(s, window_at(s, oy, ox), x, v);
         for (int k = 0; k < kVectors; ++k) put(oy, ox, v[k], y + k * DL_VLEN);
       }
     }
@@ -73,7 +91,7 @@ PoolShape max_shape(const Call& c) {
 }
 void plan_max(const Call& c, Work& w) { w.chunks[0] = chunks_of(max_shape(c)); }
 void run_max(const Call& c, int, int64_t chunk, float*) {
-  fold_chunk(c, max_shape(c), chunk, Maximum{}, [](int64_t, int64_t, vf v, float* y) { store(y, v); });
+  fold_chunk<Largest>(c, max_shape(c), chunk, [](int64_t, int64_t, vf v, float* y) { store(y, v); });
 }
 
 PoolShape max_grad_shape(const Call& c) {
@@ -111,21 +129,26 @@ struct OpenRows {
   }
 };
 
-// Gives dy to the first of the largest values of a window, in each channel: put(y, x, k, g) for each of its pixels.
-template <class Put>
-DL_INLINE void spread_maximum(const PoolShape& s, const Window& w, const float* x, const float* dy, Put put) {
+// Gives dy to the first of the largest values of a window, in each channel: put(to, g) for each of its vectors, `to` in
+// the row of dx that row(y) names.
+template <class Row, class Put>
+DL_INLINE void spread_maximum(const PoolShape& s, const Window& w, const float* x, const float* dy, Row row,
+                              Put put) {
   vf largest[kVectors], left[kVectors];
-  fold_window(s, w, x, Maximum{}, largest);
+  fold_window<Largest>(s, w, x, largest);
   for (int k = 0; k < kVectors; ++k) left[k] = load(dy + k * DL_VLEN);
-  for (int64_t y = w.y0; y < w.y1; ++y)
-    for (int64_t i = w.x0; i < w.x1; ++i)
+  for (int64_t y = w.y0; y < w.y1; ++y) {
+    const float* from = x + (y * s.w + w.x0) * kPixel;
+    float* to = row(y) + w.x0 * kPixel;
+    for (int64_t n = w.x1 - w.x0; n > 0; --n, from += kPixel, to += kPixel)
 #pragma GCC unroll 4
       for (int k = 0; k < kVectors; ++k) {
-        const vf v = load(x + (y * s.w + i) * kPixel + k * DL_VLEN);
+        const vf v = load(from + k * DL_VLEN);
         const vi hit = (v == largest[k]) | (v != v);
-        put(y, i, k, select(hit, left[k], vf{}));
+        put(to + k * DL_VLEN, select(hit, left[k], vf{}));
         left[k] = select(hit, vf{}, left[k]);
       }
+  }
 }
 
 void run_max_grad(const Call& c, int, int64_t chunk, float* ring) {
@@ -140,25 +163,19 @@ void run_max_grad(const Call& c, int, int64_t chunk, float* ring) {
     RowsTouched rows;
     for (int64_t oy = 0; oy < s.oh; ++oy) {
       rows.touch(s, s.end(oy), x);
-      if (!tiled) {
-        open.close_until(s.first(oy));
-        open.open_until(s.end(oy));
-      }
-      for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel) {
-        const Window w = window_at(s, oy, ox);
-        if (tiled)
+      if (tiled) {  // each pixel lies under one window
+        for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel)
           spread_maximum(
-              s, w, x, dy, [&](int64_t y, int64_t i, int k, vf g) __attribute__((always_inline)) {
-                float* to = dx + (y * s.w + i) * kPixel + k * DL_VLEN;
-                stream ? store_stream(to, g) : store(to, g);
-              });
-        else
-          spread_maximum(
-              s, w, x, dy, [&](int64_t y, int64_t i, int k, vf g) __attribute__((always_inline)) {
-                float* to = open.at(y) + i * kPixel + k * DL_VLEN;
-                store(to, load(to) + g);
-              });
+              s, window_at(s, oy, ox), x, dy, [&](int64_t y) { return dx + y * s.w * kPixel; },
+              [&](float* to, vf g) __attribute__((always_inline)) { store_either(to, g, stream); });
+        continue;
       }
+      open.close_until(s.first(oy));
+      open.open_until(s.end(oy));
+      for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel)
+        spread_maximum(
+            s, window_at(s, oy, ox), x, dy, [&](int64_t y) { return open.at(y); },
+            [](float* to, vf g) __attribute__((always_inline)) { store(to, load(to) + g); });
     }
     if (!tiled) open.close_until(s.h);
   });
@@ -181,8 +198,8 @@ void run_avg(const Call& c, int, int64_t chunk, float* local) {
   float *rows = local, *columns = local + s.oh;
   for (int64_t oy = 0; oy < s.oh; ++oy) rows[oy] = shares.rows(oy);
   shares.columns(columns);
-  fold_chunk(c, s, chunk, Sum{},
-             [&](int64_t oy, int64_t ox, vf v, float* y) { store(y, v * (rows[oy] * columns[ox])); });
+  fold_chunk<Total>(c, s, chunk,
+                    [&](int64_t oy, int64_t ox, vf v, float* y) { store(y, v * (rows[oy] * columns[ox])); });
 }
 
 PoolShape avg_grad_shape(const Call& c) {
