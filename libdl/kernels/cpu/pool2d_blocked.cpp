@@ -27,14 +27,26 @@ DL_INLINE Window window_at(const PoolShape& s, int64_t oy, int64_t ox) {
   return {s.first(oy), s.end(oy), max(0, ox * s.sw - s.pl), min(s.w, ox * s.sw - s.pl + s.kw)};
 }
 
-// The rows under the windows, touched before windows use them side by side.
-struct RowsTouched {
-  int64_t until = 0;
-  DL_INLINE void touch(const PoolShape& s, int64_t end, const float* plane) {
-    if (end <= until) return;
-    touch_row(plane + until * s.w * kPixel, (end - until) * s.w * kPixel);
-    until = end;
+// Fetches the rows of a plane in their order, ahead of the windows that use them side by side: what rows that take turns
+// cost is in touch_row.
+class RowsAhead {
+ public:
+  RowsAhead(const PoolShape& s, const float* plane) : s_(s), plane_(plane) { fetch(s.end(0) * s.w); }
+  // Before the windows of row oy; after() after each of them.
+  DL_INLINE void before(int64_t oy) {
+    if (oy + 1 == s_.oh) return;
+    until_ = s_.end(oy + 1) * s_.w;
+    step_ = max(0, (until_ - at_ + s_.ow - 1) / s_.ow);
   }
+  DL_INLINE void after() { fetch(min(until_, at_ + step_)); }
+
+ private:
+  DL_INLINE void fetch(int64_t until) {
+    for (; at_ < until; ++at_) __builtin_prefetch(plane_ + at_ * kPixel);
+  }
+  const PoolShape& s_;
+  const float* plane_;
+  int64_t at_ = 0, until_ = 0, step_ = 0;  // pixels
 };
 
 // What a window gives. NaN is the largest of all; it is kept apart, so that one value waits for the next as briefly as
@@ -72,12 +84,13 @@ DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, Put 
   each_plane(s, chunk, [&](int64_t p) {
     const float* x = c.in[0].f() + p * s.h * s.w * kPixel;
     float* y = c.out[0].f() + p * s.oh * s.ow * kPixel;
-    RowsTouched rows;
+    RowsAhead rows(s, x);
     for (int64_t oy = 0; oy < s.oh; ++oy) {
-      rows.touch(s, s.end(oy), x);
+      rows.before(oy);
       for (int64_t ox = 0; ox < s.ow; ++ox, y += kPixel) {
         vf v[kVectors];
         fold_window<F>(s, window_at(s, oy, ox), x, v);
+        rows.after();
         for (int k = 0; k < kVectors; ++k) put(oy, ox, v[k], y + k * DL_VLEN);
       }
     }
@@ -160,11 +173,11 @@ void run_max_grad(const Call& c, int, int64_t chunk, float* ring) {
     const float* dy = c.in[1].f() + p * s.oh * s.ow * kPixel;
     float* dx = c.out[0].f() + p * s.h * s.w * kPixel;
     OpenRows open{s, dx, ring, stream};
-    RowsTouched rows;
+    RowsAhead rows(s, x);
     for (int64_t oy = 0; oy < s.oh; ++oy) {
-      rows.touch(s, s.end(oy), x);
+      rows.before(oy);
       if (tiled) {  // each pixel lies under one window
-        for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel)
+        for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel, rows.after())
           spread_maximum(
               s, window_at(s, oy, ox), x, dy, [&](int64_t y) { return dx + y * s.w * kPixel; },
               [&](float* to, vf g) __attribute__((always_inline)) { store_either(to, g, stream); });
@@ -172,7 +185,7 @@ void run_max_grad(const Call& c, int, int64_t chunk, float* ring) {
       }
       open.close_until(s.first(oy));
       open.open_until(s.end(oy));
-      for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel)
+      for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel, rows.after())
         spread_maximum(
             s, window_at(s, oy, ox), x, dy, [&](int64_t y) { return open.at(y); },
             [](float* to, vf g) __attribute__((always_inline)) { store(to, load(to) + g); });
