@@ -169,15 +169,15 @@ void run_normalise(const Call& c, const NormForm& f, int64_t chunk, bool relu, F
   const float* r = c.n_in > 5 && c.in[5].present() ? c.in[5].f() : nullptr;
   float* y = c.out[0].f();
   const bool stream = f.run % DL_VLEN == 0 && f.step % DL_VLEN == 0 && streams(c.out[0], x);
-  NormWalk(f).each(chunk, [&](int64_t run) {
-    const int64_t unit = run % f.units, at = f.start(run / f.units, unit), n = f.length(unit);
+  const auto run = r        ? stream ? normalise<true, true> : normalise<true, false>
+                          : stream ? normalise<false, true>
+                            : normalise<false, false>;
+  NormWalk(f).each(f, chunk, [&](int64_t unit, int64_t from, int64_t to) {
     const NormChannels p = channels(unit);
-    if (r)
-      stream ? normalise<true, true>(p, x + at, r + at, y + at, n, relu)
-             : normalise<true, false>(p, x + at, r + at, y + at, n, relu);
-    else
-      stream ? normalise<false, true>(p, x + at, r, y + at, n, relu)
-             : normalise<false, false>(p, x + at, r, y + at, n, relu);
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t at = f.start(i, unit);
+      run(p, x + at, r ? r + at : r, y + at, f.length(unit), relu);
+    }
   });
   if (stream) stream_fence();
 }
@@ -290,13 +290,15 @@ void run_grad_input(const Call& c, const NormForm& f, int64_t chunk) {
   float* dx = c.out[0].f();
   const bool stream = f.run % DL_VLEN == 0 && f.step % DL_VLEN == 0 && streams(c.out[0], dy);
   const float share = static_cast<float>(1 / static_cast<double>(f.terms(f.images)));
-  NormWalk(f).each(chunk, [&](int64_t run) {
-    const int64_t unit = run % f.units, at = f.start(run / f.units, unit), n = f.length(unit);
+  NormWalk(f).each(f, chunk, [&](int64_t unit, int64_t from, int64_t to) {
     const NormChannels p = grad_channels(c, f, unit);
     Shares s{channel_values(f, unit, c.out[2].f()), scale_of(f, unit, c.out[1].f(), c.in[4].f())};
     for (int u = 0; u < 4; ++u) s.db.v[u] *= share, s.dg.v[u] *= share;
-    stream ? grad_run<kRelu, true>(p, s, x + at, dy + at, dx + at, n)
-           : grad_run<kRelu, false>(p, s, x + at, dy + at, dx + at, n);
+    for (int64_t i = from; i < to; ++i) {
+      const int64_t at = f.start(i, unit);
+      (stream ? grad_run<kRelu, true> : grad_run<kRelu, false>)(p, s, x + at, dy + at, dx + at,
+                                                                f.length(unit));
+    }
   });
   if (stream) stream_fence();
 }

@@ -55,9 +55,10 @@ inline OfGroup channel_values(const NormForm& f, int64_t unit, const float* p) {
 // All bits in lanes that belong to a channel, none in those behind the last.
 inline OfGroup channel_masks(const NormForm& f, int64_t unit) {
   OfGroup g;
-  for (int64_t u = 0; u < 4; ++u) {
+  for (vf& v : g.v) v = as_float(~vi{});
+  for (int64_t u = 0; u < 4 && (unit + 1) * f.width > f.channels; ++u) {
     const int64_t left = f.channels - unit * f.width - f.lane(u);
-    g.v[u] = as_float(lanes_below(f.width == 1 || left > DL_VLEN ? DL_VLEN : left));
+    g.v[u] = as_float(lanes_below(left < DL_VLEN ? left : DL_VLEN));
   }
   return g;
 }
@@ -80,17 +81,27 @@ DL_INLINE void each_group(int64_t n, F f) {
   }
 }
 
-// The walk over all runs, last image first: a pass before this one went forward, so what it read last is at hand.
+// The walk over all runs, last image first: a pass before this one went forward, so what it read last is at hand. A chunk
+// is some units of one image, or of several where runs are too short to fetch a channel's values for each.
 struct NormWalk {
-  int64_t runs, per_chunk;
-  explicit NormWalk(const NormForm& f) : runs(f.images * f.units) {
-    per_chunk = f.run > 0 && f.run < 16384 ? 16384 / f.run : 1;
+  int64_t images = 1, units = 1, groups = 0, image_groups = 0;
+  explicit NormWalk(const NormForm& f) {
+    constexpr int64_t kChunk = 16384, kRun = 512;
+    if (f.images * f.units * f.run == 0) return;
+    if (f.run < kRun) images = kRun / f.run;
+    if (images < kChunk / f.step) images = kChunk / f.step;
+    if (images > f.images) images = f.images;
+    if (images * f.run < kChunk) units = kChunk / (images * f.run);
+    groups = (f.units + units - 1) / units;
+    image_groups = (f.images + images - 1) / images;
   }
-  int64_t chunks() const { return (runs + per_chunk - 1) / per_chunk; }
+  int64_t chunks() const { return groups * image_groups; }
   template <class F>
-  DL_INLINE void each(int64_t chunk, F f) const {  // f(run)
-    const int64_t from = (chunks() - 1 - chunk) * per_chunk, to = from + per_chunk;
-    for (int64_t r = from; r < to && r < runs; ++r) f(r);
+  DL_INLINE void each(const NormForm& f, int64_t chunk,
+                      F body) const {  // body(unit, first image, end of images)
+    const int64_t at = chunks() - 1 - chunk, first = at % groups * units, from = at / groups * images;
+    const int64_t to = from + images < f.images ? from + images : f.images;
+    for (int64_t unit = first; unit < first + units && unit < f.units; ++unit) body(unit, from, to);
   }
 };
 

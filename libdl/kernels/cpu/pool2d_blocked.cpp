@@ -27,39 +27,70 @@ DL_INLINE Window window_at(const PoolShape& s, int64_t oy, int64_t ox) {
   return {s.first(oy), s.end(oy), max(0, ox * s.sw - s.pl), min(s.w, ox * s.sw - s.pl + s.kw)};
 }
 
-// The rows under the windows, touched before windows use them side by side.
-struct RowsTouched {
-  int64_t until = 0;
-  DL_INLINE void touch(const PoolShape& s, int64_t end, const float* plane) {
-    if (end <= until) return;
-    touch_row(plane + until * s.w * kPixel, (end - until) * s.w * kPixel);
-    until = end;
+// Fetches the rows of a plane in their order, ahead of the windows that use them side by side: what rows that take turns
+// cost is in touch_row.
+class RowsAhead {
+ public:
+  RowsAhead(const PoolShape& s, const float* plane) : s_(s), plane_(plane) { fetch(s.end(0) * s.w); }
+  // Before the windows of row oy; after() after each of them.
+  DL_INLINE void before(int64_t oy) {
+    if (oy + 1 == s_.oh) return;
+    until_ = s_.end(oy + 1) * s_.w;
+    step_ = max(0, (until_ - at_ + s_.ow - 1) / s_.ow);
   }
+  DL_INLINE void after() { fetch(min(until_, at_ + step_)); }
+
+ private:
+  DL_INLINE void fetch(int64_t until) {
+    for (; at_ < until; ++at_) __builtin_prefetch(plane_ + at_ * kPixel);
+  }
+  const PoolShape& s_;
+  const float* plane_;
+  int64_t at_ = 0, until_ = 0, step_ = 0;  // pixels
+};
+
+// What a window gives. NaN is the largest of all; it is kept apart, so that one value waits for the next as briefly as
+// can be.
+struct Largest {
+  vf best = splat(-__builtin_inff());
+  vi nan = {};
+  DL_INLINE void add(vf x) {
+    best = vmax(best, x);
+    nan |= x != x;
+  }
+  DL_INLINE vf result() const { return select(nan, splat(__builtin_nanf("")), best); }
+};
+struct Total {
+  vf sum = {};
+  DL_INLINE void add(vf x) { sum += x; }
+  DL_INLINE vf result() const { return sum; }
 };
 
 template <class F>
-DL_INLINE void fold_window(const PoolShape& s, const Window& w, const float* plane, F f, vf (&v)[kVectors]) {
-  for (vf& one : v) one = splat(F::kStart);
+DL_INLINE void fold_window(const PoolShape& s, const Window& w, const float* plane, vf (&v)[kVectors]) {
+  F f[kVectors];
   for (int64_t y = w.y0; y < w.y1; ++y) {
     const float* p = plane + (y * s.w + w.x0) * kPixel;
     for (int64_t n = w.x1 - w.x0; n > 0; --n, p += kPixel)
 #pragma GCC unroll 4
-      for (int k = 0; k < kVectors; ++k) v[k] = f(v[k], load(p + k * DL_VLEN));
+      for (int k = 0; k < kVectors; ++k) f[k].add(load(p + k * DL_VLEN));
   }
+  for (int k = 0; k < kVectors; ++k) v[k] = f[k].result();
 }
 
 // Calls put(oy, ox, k, v, y) for every output vector of a chunk; y: where it goes.
 template <class F, class Put>
-DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, F f, Put put) {
+DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, Put put) {
   each_plane(s, chunk, [&](int64_t p) {
     const float* x = c.in[0].f() + p * s.h * s.w * kPixel;
     float* y = c.out[0].f() + p * s.oh * s.ow * kPixel;
-    RowsTouched rows;
+    RowsAhead rows(s, x);
     for (int64_t oy = 0; oy < s.oh; ++oy) {
-      rows.touch(s, s.end(oy), x);
+      rows.before(oy);
       for (int64_t ox = 0; ox < s.ow; ++ox, y += kPixel) {
         vf v[kVectors];
-        fold_window(s, window_at(s, oy, ox), x, f, v);
+        fold_window<F>(s, window_at(s, oy, ox), x, v);
+        rows.after();
         for (int k = 0; k < kVectors; ++k) put(oy, ox, v[k], y + k * DL_VLEN);
       }
     }
@@ -73,7 +104,7 @@ PoolShape max_shape(const Call& c) {
 }
 void plan_max(const Call& c, Work& w) { w.chunks[0] = chunks_of(max_shape(c)); }
 void run_max(const Call& c, int, int64_t chunk, float*) {
-  fold_chunk(c, max_shape(c), chunk, Maximum{}, [](int64_t, int64_t, vf v, float* y) { store(y, v); });
+  fold_chunk<Largest>(c, max_shape(c), chunk, [](int64_t, int64_t, vf v, float* y) { store(y, v); });
 }
 
 PoolShape max_grad_shape(const Call& c) {
@@ -111,21 +142,26 @@ struct OpenRows {
   }
 };
 
-// Gives dy to the first of the largest values of a window, in each channel: put(y, x, k, g) for each of its pixels.
-template <class Put>
-DL_INLINE void spread_maximum(const PoolShape& s, const Window& w, const float* x, const float* dy, Put put) {
+// Gives dy to the first of the largest values of a window, in each channel: put(to, g) for each of its vectors, `to` in
+// the row of dx that row(y) names.
+template <class Row, class Put>
+DL_INLINE void spread_maximum(const PoolShape& s, const Window& w, const float* x, const float* dy, Row row,
+                              Put put) {
   vf largest[kVectors], left[kVectors];
-  fold_window(s, w, x, Maximum{}, largest);
+  fold_window<Largest>(s, w, x, largest);
   for (int k = 0; k < kVectors; ++k) left[k] = load(dy + k * DL_VLEN);
-  for (int64_t y = w.y0; y < w.y1; ++y)
-    for (int64_t i = w.x0; i < w.x1; ++i)
+  for (int64_t y = w.y0; y < w.y1; ++y) {
+    const float* from = x + (y * s.w + w.x0) * kPixel;
+    float* to = row(y) + w.x0 * kPixel;
+    for (int64_t n = w.x1 - w.x0; n > 0; --n, from += kPixel, to += kPixel)
 #pragma GCC unroll 4
       for (int k = 0; k < kVectors; ++k) {
-        const vf v = load(x + (y * s.w + i) * kPixel + k * DL_VLEN);
+        const vf v = load(from + k * DL_VLEN);
         const vi hit = (v == largest[k]) | (v != v);
-        put(y, i, k, select(hit, left[k], vf{}));
+        put(to + k * DL_VLEN, select(hit, left[k], vf{}));
         left[k] = select(hit, vf{}, left[k]);
       }
+  }
 }
 
 void run_max_grad(const Call& c, int, int64_t chunk, float* ring) {
@@ -137,28 +173,22 @@ void run_max_grad(const Call& c, int, int64_t chunk, float* ring) {
     const float* dy = c.in[1].f() + p * s.oh * s.ow * kPixel;
     float* dx = c.out[0].f() + p * s.h * s.w * kPixel;
     OpenRows open{s, dx, ring, stream};
-    RowsTouched rows;
+    RowsAhead rows(s, x);
     for (int64_t oy = 0; oy < s.oh; ++oy) {
-      rows.touch(s, s.end(oy), x);
-      if (!tiled) {
-        open.close_until(s.first(oy));
-        open.open_until(s.end(oy));
-      }
-      for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel) {
-        const Window w = window_at(s, oy, ox);
-        if (tiled)
+      rows.before(oy);
+      if (tiled) {  // each pixel lies under one window
+        for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel, rows.after())
           spread_maximum(
-              s, w, x, dy, [&](int64_t y, int64_t i, int k, vf g) __attribute__((always_inline)) {
-                float* to = dx + (y * s.w + i) * kPixel + k * DL_VLEN;
-                stream ? store_stream(to, g) : store(to, g);
-              });
-        else
-          spread_maximum(
-              s, w, x, dy, [&](int64_t y, int64_t i, int k, vf g) __attribute__((always_inline)) {
-                float* to = open.at(y) + i * kPixel + k * DL_VLEN;
-                store(to, load(to) + g);
-              });
+              s, window_at(s, oy, ox), x, dy, [&](int64_t y) { return dx + y * s.w * kPixel; },
+              [&](float* to, vf g) __attribute__((always_inline)) { store_either(to, g, stream); });
+        continue;
       }
+      open.close_until(s.first(oy));
+      open.open_until(s.end(oy));
+      for (int64_t ox = 0; ox < s.ow; ++ox, dy += kPixel, rows.after())
+        spread_maximum(
+            s, window_at(s, oy, ox), x, dy, [&](int64_t y) { return open.at(y); },
+            [](float* to, vf g) __attribute__((always_inline)) { store(to, load(to) + g); });
     }
     if (!tiled) open.close_until(s.h);
   });
@@ -181,8 +211,8 @@ void run_avg(const Call& c, int, int64_t chunk, float* local) {
   float *rows = local, *columns = local + s.oh;
   for (int64_t oy = 0; oy < s.oh; ++oy) rows[oy] = shares.rows(oy);
   shares.columns(columns);
-  fold_chunk(c, s, chunk, Sum{},
-             [&](int64_t oy, int64_t ox, vf v, float* y) { store(y, v * (rows[oy] * columns[ox])); });
+  fold_chunk<Total>(c, s, chunk,
+                    [&](int64_t oy, int64_t ox, vf v, float* y) { store(y, v * (rows[oy] * columns[ox])); });
 }
 
 PoolShape avg_grad_shape(const Call& c) {
