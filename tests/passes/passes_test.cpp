@@ -188,7 +188,8 @@ TEST_CASE("blocks that are alive together never overlap and the arena is close t
 TEST_CASE("an unknown pass name is refused with the known ones") {
   PassOptions options;
   options.off = {"fuze"};
-  CHECK_THROWS_WITH_AS(
-      optimise(Graph{}, options),
-      "there is no pass 'fuze', expected one of fold, simplify, fuse, layout, winograd, schedule, hoist, in_place", Error);
+  CHECK_THROWS_WITH_AS(optimise(Graph{}, options),
+                       "there is no pass 'fuze', expected one of fold, simplify, fuse, layout, winograd, "
+                       "schedule, hoist, in_place",
+                       Error);
 }
