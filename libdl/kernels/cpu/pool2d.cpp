@@ -5,6 +5,20 @@
 namespace dl::DL_ISA {
 namespace {
 
+// NaN wins, so that a diverged network shows it.
+struct Maximum {
+  static constexpr float kStart = -__builtin_inff();
+  DL_INLINE vf operator()(vf best, vf x) const { return select((x > best) | (x != x), x, best); }
+  DL_INLINE float operator()(float best, float x) const { return x > best || x != x ? x : best; }
+};
+struct Sum {
+  static constexpr float kStart = 0;
+  template <class T>
+  DL_INLINE T operator()(T sum, T x) const {
+    return sum + x;
+  }
+};
+
 // row[pl + x] = fold of the rows [first, end) of a plane, the rest of the row is the start value.
 template <class F>
 void fold_rows(const PoolShape& s, int64_t first, int64_t end, const float* x, float* row, F f) {

@@ -1,5 +1,5 @@
 #pragma once
-// What pooling of images and of the blocked form share: where windows lie, what they count, how values are combined.
+// What pooling of images and of the blocked form share: where windows lie and what they count.
 #include "kernels/pool2d.h"
 
 #include "kernels/cpu/shuffle.h"
@@ -32,20 +32,6 @@ inline PoolShape shape_of(const int64_t* x, const int64_t* y, const A& a) {
   return {x[0] * x[1], x[2],        x[3],        y[2],      y[3],     a.kernel[0],
           a.kernel[1], a.stride[0], a.stride[1], a.pads[0], a.pads[1]};
 }
-
-// NaN wins, so that a diverged network shows it.
-struct Maximum {
-  static constexpr float kStart = -__builtin_inff();
-  DL_INLINE vf operator()(vf best, vf x) const { return select((x > best) | (x != x), x, best); }
-  DL_INLINE float operator()(float best, float x) const { return x > best || x != x ? x : best; }
-};
-struct Sum {
-  static constexpr float kStart = 0;
-  template <class T>
-  DL_INLINE T operator()(T sum, T x) const {
-    return sum + x;
-  }
-};
 
 // 1 / number of rows (or columns) that window i counts; `after`: pad at the far end, when pads count.
 inline float share(int64_t i, int64_t stride, int64_t kernel, int64_t extent, int64_t before, int64_t after,

@@ -78,7 +78,7 @@ DL_INLINE void fold_window(const PoolShape& s, const Window& w, const float* pla
   for (int k = 0; k < kVectors; ++k) v[k] = f[k].result();
 }
 
-// Calls put(oy, ox, k, v, y) for every output vector of a chunk; y: where it goes.
+// Calls put(oy, ox, v, y) for every output vector v of a chunk; y: where it goes.
 template <class F, class Put>
 DL_INLINE void fold_chunk(const Call& c, const PoolShape& s, int64_t chunk, Put put) {
   each_plane(s, chunk, [&](int64_t p) {
@@ -122,8 +122,8 @@ struct OpenRows {
   const PoolShape& s;
   float *dx, *ring;
   bool stream;
-  int64_t slots = min(s.kh, s.h), closed = 0,
-          opened = 0;  // rows before `closed` are written, before `opened` begun
+  int64_t slots = min(s.kh, s.h);
+  int64_t closed = 0, opened = 0;  // rows before `closed` are written, before `opened` begun
   int64_t floats() const { return s.w * kPixel; }
   float* at(int64_t y) const { return ring + y % slots * floats(); }
   void close_until(int64_t y) {
