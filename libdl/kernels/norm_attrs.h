@@ -8,7 +8,7 @@ struct DropoutAttrs {
   double rate = 0.5;
   int64_t stream = 0;  // keys the random numbers together with the seed of the run and the step
 };
-enum class NormActivation : int32_t { none, relu };
+enum class NormActivation : int32_t { none, relu, relu6 };
 
 // blocked: x and y are images in blocked form (kernels/blocked.h), the channels are those of gamma.
 // activation: of the sum with the residual where there is one.
@@ -17,7 +17,7 @@ struct BatchNormAttrs {
   NormActivation activation = NormActivation::none;
   bool blocked = false;
 };
-// activation relu: dy is the gradient of relu(y), and counts where the recomputed y is positive.
+// activation: dy is the gradient of its result, and counts where that is neither cut off below nor above.
 struct BatchNormGradAttrs {
   NormActivation activation = NormActivation::none;
   bool blocked = false;

@@ -15,7 +15,9 @@ constexpr auto fields(const DropoutAttrs*) {
       field("rate", &DropoutAttrs::rate, "Fraction of elements set to zero.").range(0, 0.999),
       field("stream", &DropoutAttrs::stream, "Keys the random numbers, a different number for each layer.")};
 }
-constexpr auto enum_names(const NormActivation*) { return std::array<std::string_view, 2>{"none", "relu"}; }
+constexpr auto enum_names(const NormActivation*) {
+  return std::array<std::string_view, 3>{"none", "relu", "relu6"};
+}
 template <class A>
 constexpr auto activation_field() {
   return field("activation", &A::activation, "Applied to the result.");
@@ -119,9 +121,9 @@ const OpDef batch_norm{
 const OpDef batch_norm_grad{
     .name = "batch_norm_grad",
     .doc =
-        "Gradient of batch_norm, through the statistics of the batch; beta, given with activation relu, "
+        "Gradient of batch_norm, through the statistics of the batch; beta, given with an activation, "
         "tells "
-        "where the result was positive.",
+        "where nothing was cut off.",
     .args = "x dy gamma mean rstd beta?",
     .results = "dx dgamma dbeta",
     .attrs = &attr_ops<BatchNormGradAttrs>,
@@ -130,8 +132,8 @@ const OpDef batch_norm_grad{
     .infer =
         [](InferCtx& c) {
           require_channels<BatchNormGradAttrs>(c, 2, c.has(5) ? 6 : 5, 6);
-          const bool relu = c.as<BatchNormGradAttrs>().activation == NormActivation::relu;
-          c.require(relu == c.has(5), "beta and activation relu belong together");
+          const bool cut = c.as<BatchNormGradAttrs>().activation != NormActivation::none;
+          c.require(cut == c.has(5), "beta and an activation belong together");
           c.require(c.x(0) == c.x(1), str("x is ", c.x(0).text(), ", dy ", c.x(1).text()));
           c.out = {c.x(0), c.x(2), c.x(2)};
         },

@@ -109,22 +109,23 @@ class Fuser {
     return true;
   }
 
-  // The gradient of the relu that a batch norm has taken in goes into the gradient of that norm, which finds the mask
+  // The gradient of the relu or relu6 that a batch norm has taken in goes into the gradient of that norm, which finds the mask
   // from beta and what it reads anyway.
   bool norm_gradient(size_t k) {
     Node& n = g_.nodes[k];
     if (n.op->name != "batch_norm_grad" || n.in.size() != 5) return false;
     const Node* mask = sole_producer(n.in[1]);
-    if (!mask || mask->op->name != "relu_grad") return false;
+    if (!mask || (mask->op->name != "relu_grad" && mask->op->name != "relu6_grad")) return false;
+    const std::string activation(mask->op->name.substr(0, mask->op->name.find('_')));
     const int32_t forward = g_.value(mask->in[0]).node;
     if (forward < 0) return false;
     const Node& norm = g_.nodes[static_cast<size_t>(forward)];
     if (norm.op->name != "batch_norm" || norm.in.size() != 5 || norm.out[0] != mask->in[0]) return false;
-    if (norm.in[0] != n.in[0] || attribute(norm, "activation") != "relu") return false;
+    if (norm.in[0] != n.in[0] || attribute(norm, "activation") != activation) return false;
     gone_[index(*mask)] = true;
     n.in[1] = mask->in[1];
     n.in.push_back(norm.in[2]);
-    n.attrs = with(n, "activation", "relu");
+    n.attrs = with(n, "activation", activation);
     return true;
   }
 

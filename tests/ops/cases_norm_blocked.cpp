@@ -21,8 +21,21 @@ std::vector<std::string> backward(const std::string& x, int64_t c, bool relu) {
   return in;
 }
 
+// Gammas large enough for results above 6.
+std::vector<std::string> forward_wide(const std::string& x, int64_t c) {
+  std::vector<std::string> in = forward(x, c);
+  in[1] += " 3..6";
+  return in;
+}
+std::vector<std::string> backward_wide(const std::string& x, int64_t c) {
+  std::vector<std::string> in = backward(x, c, true);
+  in[2] += " 3..6";
+  return in;
+}
+
 const char* const kBlocked = R"({"blocked": true})";
 const char* const kBlockedRelu = R"({"blocked": true, "activation": "relu"})";
+const char* const kBlockedRelu6 = R"({"blocked": true, "activation": "relu6"})";
 const char* const kRelu = R"({"activation": "relu"})";
 const Options kNorm{.grad_tol = 1e-4, .no_dx = {3, 4}}, kFused{.grad = false}, kSums{.tol = 5e-6};
 
@@ -47,7 +60,10 @@ const AddRows kRows({
     {"batch_norm", forward("f32[8,3,96,96]", 3, true), "{}", kFused},  // two pieces
     {"batch_norm", forward("f32[70,37]", 37, true), kRelu, kFused},
 
+    {"batch_norm", forward_wide("f32[3,2,5,4,16]", 23), kBlockedRelu6, kFused},
+
     {"batch_norm_inference", forward("f32[3,2,5,4,16]", 23), kBlocked, kFused},
+    {"batch_norm_inference", forward_wide("f32[3,2,5,4,16]", 23), kBlockedRelu6, kFused},
     {"batch_norm_inference", forward("f32[3,2,5,4,16]", 23, true), kBlockedRelu, kFused},
     {"batch_norm_inference", forward("f32[2,2,33,33,16]", 32), kBlockedRelu, kFused},
     {"batch_norm_inference", forward("f32[0,2,5,4,16]", 23), kBlocked, kFused},
@@ -57,6 +73,7 @@ const AddRows kRows({
     {"batch_norm_grad", backward("f32[3,2,5,4,16]", 23, true), kBlockedRelu, kSums},
     {"batch_norm_grad", backward("f32[5,1,30,31,16]", 16, true), kBlockedRelu, kSums},
     {"batch_norm_grad", backward("f32[11,4,56,56,16]", 50, true), kBlockedRelu, kSums},
+    {"batch_norm_grad", backward_wide("f32[3,2,5,4,16]", 23), kBlockedRelu6, kSums},
     {"batch_norm_grad", backward("f32[3,5,6,7]", 5, true), kRelu, kSums},
     {"batch_norm_grad", backward("f32[8,3,96,96]", 3, true), kRelu, kSums},
     {"batch_norm_grad", backward("f32[70,37]", 37, true), kRelu, kSums},

@@ -15,8 +15,12 @@ const A& attrs_of(const Call& c) {
   return *static_cast<const A*>(c.attrs);
 }
 template <class A>
-bool has_relu(const Call& c) {
-  return attrs_of<A>(c).activation == decltype(A::activation)::relu;
+bool has_activation(const Call& c) {
+  return attrs_of<A>(c).activation != NormActivation::none;
+}
+template <class A>
+vf upper_end(const Call& c) {  // of the activation
+  return splat(attrs_of<A>(c).activation == NormActivation::relu6 ? 6.f : __builtin_inff());
 }
 
 void plan_sums(const NormForm& f, int64_t sums, Work& w) {
@@ -137,6 +141,7 @@ void merge_statistics(const Call& c, const NormForm& f, int64_t chunk, Moments& 
 
 struct NormChannels {
   OfGroup mean, factor, shift, mask;
+  vf high;  // end of the activation
   DL_INLINE vf operator()(vf x, int u) const { return fma(x - mean.v[u], factor.v[u], shift.v[u]); }
 };
 // gamma rstd
@@ -148,13 +153,13 @@ OfGroup scale_of(const NormForm& f, int64_t unit, const float* gamma, const floa
 }
 
 template <bool kResidual, bool kStream>
-void normalise(const NormChannels& p, const float* x, const float* r, float* y, int64_t n, bool relu) {
-  const vf low = splat(relu ? 0 : -__builtin_inff());
+void normalise(const NormChannels& p, const float* x, const float* r, float* y, int64_t n, float least) {
+  const vf low = splat(least);
   each_group(
       n, [&](int64_t i, int u, int64_t lanes) __attribute__((always_inline)) {
         vf v = p(load_lanes(x + i, lanes), u);
         if constexpr (kResidual) v += load_lanes(r + i, lanes);
-        v = masked(vmax(low, v), p.mask.v[u]);
+        v = masked(vmin(p.high, vmax(low, v)), p.mask.v[u]);
         if (kStream && lanes == DL_VLEN)
           store_stream(y + i, v);
         else
@@ -164,7 +169,7 @@ void normalise(const NormChannels& p, const float* x, const float* r, float* y, 
 
 // channels(unit) gives NormChannels; r is input 5.
 template <class F>
-void run_normalise(const Call& c, const NormForm& f, int64_t chunk, bool relu, F channels) {
+void run_normalise(const Call& c, const NormForm& f, int64_t chunk, bool cut, F channels) {
   const float* x = c.in[0].f();
   const float* r = c.n_in > 5 && c.in[5].present() ? c.in[5].f() : nullptr;
   float* y = c.out[0].f();
@@ -176,7 +181,7 @@ void run_normalise(const Call& c, const NormForm& f, int64_t chunk, bool relu, F
     const NormChannels p = channels(unit);
     for (int64_t i = from; i < to; ++i) {
       const int64_t at = f.start(i, unit);
-      run(p, x + at, r ? r + at : r, y + at, f.length(unit), relu);
+      run(p, x + at, r ? r + at : r, y + at, f.length(unit), cut ? 0 : -__builtin_inff());
     }
   });
   if (stream) stream_fence();
@@ -195,9 +200,10 @@ void run_train(const Call& c, int phase, int64_t chunk, float*) {
   float *mean = c.out[1].f(), *rstd = c.out[2].f();
   if (phase == 0) return run_statistics(c, f, chunk);
   if (phase == 2)
-    return run_normalise(c, f, chunk, has_relu<BatchNormAttrs>(c), [&](int64_t unit) {
+    return run_normalise(c, f, chunk, has_activation<BatchNormAttrs>(c), [&](int64_t unit) {
       return NormChannels{channel_values(f, unit, mean), scale_of(f, unit, gamma, rstd),
-                          channel_values(f, unit, beta), channel_masks(f, unit)};
+                          channel_values(f, unit, beta), channel_masks(f, unit),
+                          upper_end<BatchNormAttrs>(c)};
     });
   const auto terms = static_cast<double>(f.terms(f.images));
   const double unbiased = terms > 1 ? terms / (terms - 1) : 1, m = attrs.momentum;
@@ -212,7 +218,7 @@ void run_train(const Call& c, int phase, int64_t chunk, float*) {
   }
 }
 
-// ---- Gradient. With xc = x - mean, M terms and dy zero where the activation is not positive: dbeta = sum dy,
+// ---- Gradient. With xc = x - mean, M terms and dy zero where the activation cuts off: dbeta = sum dy,
 // dgamma = rstd sum dy xc, dx = gamma rstd (dy - dbeta / M - xc rstd dgamma / M). ----
 
 constexpr int64_t kProducts = 2;  // sums of dy and of dy xc
@@ -221,17 +227,20 @@ NormForm grad_form(const Call& c) {
   return norm_form(c.in[0], c.in[2].dims[0], attrs_of<BatchNormGradAttrs>(c).blocked);
 }
 NormChannels grad_channels(const Call& c, const NormForm& f, int64_t unit) {
-  const bool relu = has_relu<BatchNormGradAttrs>(c);
+  const bool cut = has_activation<BatchNormGradAttrs>(c);
   return {channel_values(f, unit, c.in[3].f()), scale_of(f, unit, c.in[2].f(), c.in[4].f()),
-          relu ? channel_values(f, unit, c.in[5].f()) : OfGroup{}, channel_masks(f, unit)};
+          cut ? channel_values(f, unit, c.in[5].f()) : OfGroup{}, channel_masks(f, unit),
+          upper_end<BatchNormGradAttrs>(c)};
 }
 
-template <bool kRelu>
+template <bool kCut>
 DL_INLINE vf counted(const NormChannels& p, vf x, vf dy, int u) {
-  return kRelu ? select(p(x, u) > 0.f, dy, vf{}) : dy;
+  if constexpr (!kCut) return dy;
+  const vf y = p(x, u);
+  return select((y > 0.f) & (y < p.high), dy, vf{});
 }
 
-template <bool kRelu>
+template <bool kCut>
 void run_products(const Call& c, const NormForm& f, int64_t chunk) {
   const float *x = c.in[0].f(), *dy = c.in[1].f();
   each_unit(c, f, kProducts, chunk, [&](int64_t unit, int64_t from, int64_t to, double* sums, bool) {
@@ -239,7 +248,7 @@ void run_products(const Call& c, const NormForm& f, int64_t chunk) {
     add_up(
         f, unit, from, to, [](int64_t, int64_t) {},
         [&](int64_t at, int u, int64_t lanes, NormLanes& s) __attribute__((always_inline)) {
-          const vf v = load_lanes(x + at, lanes), d = counted<kRelu>(p, v, load_lanes(dy + at, lanes), u);
+          const vf v = load_lanes(x + at, lanes), d = counted<kCut>(p, v, load_lanes(dy + at, lanes), u);
           s.a[u] += d;
           s.b[u] = fma(d, v - p.mean.v[u], s.b[u]);
         },
@@ -271,11 +280,11 @@ void merge_products(const Call& c, const NormForm& f, int64_t chunk) {
 struct Shares {
   OfGroup db, dg;  // dbeta / M, rstd dgamma / M
 };
-template <bool kRelu, bool kStream>
+template <bool kCut, bool kStream>
 void grad_run(const NormChannels& p, const Shares& s, const float* x, const float* dy, float* dx, int64_t n) {
   each_group(
       n, [&](int64_t i, int u, int64_t lanes) __attribute__((always_inline)) {
-        const vf v = load_lanes(x + i, lanes), d = counted<kRelu>(p, v, load_lanes(dy + i, lanes), u);
+        const vf v = load_lanes(x + i, lanes), d = counted<kCut>(p, v, load_lanes(dy + i, lanes), u);
         const vf centred = v - p.mean.v[u], g = p.factor.v[u] * (d - s.db.v[u] - centred * s.dg.v[u]);
         if (kStream && lanes == DL_VLEN)
           store_stream(dx + i, masked(g, p.mask.v[u]));
@@ -284,7 +293,7 @@ void grad_run(const NormChannels& p, const Shares& s, const float* x, const floa
       });
 }
 
-template <bool kRelu>
+template <bool kCut>
 void run_grad_input(const Call& c, const NormForm& f, int64_t chunk) {
   const float *x = c.in[0].f(), *dy = c.in[1].f();
   float* dx = c.out[0].f();
@@ -296,8 +305,7 @@ void run_grad_input(const Call& c, const NormForm& f, int64_t chunk) {
     for (int u = 0; u < 4; ++u) s.db.v[u] *= share, s.dg.v[u] *= share;
     for (int64_t i = from; i < to; ++i) {
       const int64_t at = f.start(i, unit);
-      (stream ? grad_run<kRelu, true> : grad_run<kRelu, false>)(p, s, x + at, dy + at, dx + at,
-                                                                f.length(unit));
+      (stream ? grad_run<kCut, true> : grad_run<kCut, false>)(p, s, x + at, dy + at, dx + at, f.length(unit));
     }
   });
   if (stream) stream_fence();
@@ -308,9 +316,9 @@ void plan_grad(const Call& c, Work& w) { plan_sums(grad_form(c), kProducts, w); 
 
 void run_grad(const Call& c, int phase, int64_t chunk, float*) {
   const NormForm f = grad_form(c);
-  const bool relu = has_relu<BatchNormGradAttrs>(c);
-  if (phase == 0) return relu ? run_products<true>(c, f, chunk) : run_products<false>(c, f, chunk);
-  if (phase == 2) return relu ? run_grad_input<true>(c, f, chunk) : run_grad_input<false>(c, f, chunk);
+  const bool cut = has_activation<BatchNormGradAttrs>(c);
+  if (phase == 0) return cut ? run_products<true>(c, f, chunk) : run_products<false>(c, f, chunk);
+  if (phase == 2) return cut ? run_grad_input<true>(c, f, chunk) : run_grad_input<false>(c, f, chunk);
   merge_products(c, f, chunk);
 }
 
@@ -336,9 +344,10 @@ void run_inference(const Call& c, int phase, int64_t chunk, float*) {
     });
     return;
   }
-  run_normalise(c, f, chunk, has_relu<BatchNormInferenceAttrs>(c), [&](int64_t unit) {
+  run_normalise(c, f, chunk, has_activation<BatchNormInferenceAttrs>(c), [&](int64_t unit) {
     return NormChannels{channel_values(f, unit, c.in[3].f()), channel_values(f, unit, c.shared),
-                        channel_values(f, unit, c.in[2].f()), channel_masks(f, unit)};
+                        channel_values(f, unit, c.in[2].f()), channel_masks(f, unit),
+                        upper_end<BatchNormInferenceAttrs>(c)};
   });
 }
 
