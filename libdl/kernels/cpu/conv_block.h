@@ -80,7 +80,8 @@ struct ConvEpilogue {
 };
 // bias: where blocked bias of blocks_of(k) * 16 floats stands, or will.
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias);
-void block_bias(const Call& c, const ConvShape& s, float* to);
+// The blocks [first, last) of the bias, if there is one.
+void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to);
 // The rest of the epilogue for `count` pixels of block kb, `step` floats apart.
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count);
 

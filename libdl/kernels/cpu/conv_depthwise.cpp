@@ -234,7 +234,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float*) {
   const ConvShape s = forward_shape(c);
   float *weights = c.shared, *bias = weights + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, s, bias);
+    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
     return block_taps(s, c.in[1].f(), chunk, weights + chunk * block_floats(s));
   }
   const Planes planes(s);
