@@ -30,7 +30,9 @@ struct GradWeight {
            : parts >= 8 ? 1
                         : ceil_div(kChunks, parts);
     runs = min(blocks, runs);
-    const int64_t row = s.ow * kBlock * s.groups * (nkb + ncb * s.sh * s.sw);
+    const int64_t of_run =
+        min(s.groups * nkb, ceil_div(blocks, runs * ncb) + 1);  // blocks of dy that a run meets
+    const int64_t row = s.ow * kBlock * (of_run + ceil_div(of_run, nkb) * ncb * s.sh * s.sw);
     band = clamp(kCache / row, 1, s.oh);
     batch = band < s.oh || row_parts > 1 ? 1 : max(s.pixels() <= 16 ? 16 : 1, kCache / (row * s.oh));
   }
