@@ -14,12 +14,13 @@ namespace {
 struct Sweep {
   const float* x;  // (n, groups * ncb, h, w, 16)
   int64_t n, groups, ncb, h, w;
-  const float* b;  // (groups * nkb, ncb, taps, 16, 16)
+  const float* b;  // (groups * nkb, ncb, taps, 16, 16), from block `first` on; so is the bias
   int64_t taps, kw;
   float* y;  // (n, groups * nkb, y_blk), of which this sweep writes a grid
   int64_t nkb, rows, cols, y_row, y_pix, y_blk;
   int64_t sh, sw;  // input steps
   TapLine v, l;    // of rows and columns
+  int64_t first = 0;
   ConvEpilogue e = {};
   bool past = false;
 };
@@ -60,11 +61,13 @@ Grid grid_of(const Sweep& c) {
   const int64_t most = c.rows * c.cols * c.n * all / (kLeast / 4);  // chunks of a quarter of that
   const auto wanted = [&] { return min(kChunks, most) / max(1, g.chunks(c)); };
   const int64_t alone = ceil_div(c.nkb, fewest);
-  if (all > kManyWeights && alone * c.groups >= kChunks / 4 && g.nn * g.nr <= 16)
-    g.nn = g.nr = 1, g.nk = alone;
-  else if (wanted() > 1)
-    g.nk = min(g.nk * wanted(), alone);
-  if (wanted() > 1 && !tiny(c) && !g.own_weights()) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+  if (all > kManyWeights && alone * c.groups >= kChunks / 4 && g.nn * g.nr <= 16) {
+    g.nn = g.nr = 1;
+    g.nk = alone;
+  } else {
+    if (wanted() > 1) g.nk = min(g.nk * wanted(), alone);
+    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+  }
   g.kc = ceil_div(ceil_div(c.nkb, g.nk), fewest) * fewest;
   g.nk = ceil_div(c.nkb, g.kc);
   g.rb = ceil_div(c.rows, g.nr);
@@ -101,7 +104,7 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .a = c.x + (p.n * c.groups + p.kb / c.nkb) * c.ncb * plane + (p.i * c.sh * c.w + p.j * c.sw) * kBlock,
       .a_cb = plane,
       .ncb = c.ncb,
-      .b = c.b + p.kb * b_kb,
+      .b = c.b + (p.kb - c.first) * b_kb,
       .b_cb = c.taps * kSquare,
       .b_kb = b_kb,
       .taps = taps,
@@ -110,7 +113,7 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .y_kb = c.y_blk,
       .a_pix = p.a_pix,
       .y_pix = p.y_pix,
-      .bias = c.e.bias ? c.e.bias + p.kb * kBlock : nullptr,
+      .bias = c.e.bias ? c.e.bias + (p.kb - c.first) * kBlock : nullptr,
       .residual = c.e.residual ? c.e.residual + yo : nullptr,
       .relu = c.e.relu(),
       .past = c.past};
@@ -272,10 +275,11 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   float *weights = c.shared, *bias = weights + weight_floats(s);
   if (g.own_weights()) {
     const Range k = blocks_of_chunk(f, g, chunk);
-    bias = local - k.lo * kBlock;
-    weights = local + g.kc * kBlock - k.lo * f.ncb * f.taps * kSquare;
-    block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, local + g.kc * kBlock);
-    block_bias(c, s, k.lo, k.hi, local);
+    bias = local;
+    weights = local + g.kc * kBlock;
+    f.first = k.lo;
+    block_bias(c, s, k.lo, k.hi, bias);
+    block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, weights);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), first = chunk * per;
     block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
@@ -309,14 +313,16 @@ void turn_weights(const ConvShape& s, const float* w, int64_t first, int64_t las
 // A chunk does all residues of rows and columns by the stride.
 void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
-  const Sweep first = backward_sweep(s, 0, 0);
-  const Grid g = grid_of(first);
+  const Sweep even = backward_sweep(s, 0, 0);
+  const Grid g = grid_of(even);
   const float* weights = c.shared;
+  int64_t first = 0;
   if (g.own_weights()) {
-    const Range k = blocks_of_chunk(first, g, chunk);
+    const Range k = blocks_of_chunk(even, g, chunk);
     float* own = local + s.taps() * kSquare;
-    turn_weights(s, c.in[0].f(), k.lo * first.ncb, k.hi * first.ncb, own, local);
-    weights = own - k.lo * first.ncb * first.taps * kSquare;
+    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, own, local);
+    weights = own;
+    first = k.lo;
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), b = chunk * per;
     return turn_weights(s, c.in[0].f(), b, min(weight_blocks(s), b + per), c.shared + b * s.taps() * kSquare,
@@ -327,6 +333,7 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
       Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros
       f.x = c.in[1].f();
       f.b = weights;
+      f.first = first;
       f.y = c.out[0].f() + (a * s.w + b) * kBlock;
       f.past = goes_past(f.y, c.out[0].size());
       sweep(f, g, chunk);
