@@ -26,6 +26,10 @@ void emit_gelu(OnnxEmitter& e, const std::string& x, const std::string& result) 
 void emit_activation(OnnxEmitter& e, const std::string& kind, const std::string& x,
                      const std::string& result) {
   if (kind == "gelu") return emit_gelu(e, x, result);
+  if (kind == "relu6") {
+    e.add("Clip", 13, {x, e.scalar(0), e.scalar(6)}, {}, result);
+    return;
+  }
   e.add(kind == "relu" ? "Relu" : kind == "tanh" ? "Tanh" : "Sigmoid", 13, {x}, {}, result);
 }
 

@@ -5,6 +5,6 @@
 
 namespace dl {
 
-enum class Activation : int32_t { none, relu, tanh, sigmoid, gelu };
+enum class Activation : int32_t { none, relu, relu6, tanh, sigmoid, gelu };
 
 }  // namespace dl

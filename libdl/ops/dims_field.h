@@ -40,7 +40,7 @@ struct FieldType<Dims> {
 };
 
 constexpr auto enum_names(const Activation*) {
-  return std::array<std::string_view, 5>{"none", "relu", "tanh", "sigmoid", "gelu"};
+  return std::array<std::string_view, 6>{"none", "relu", "relu6", "tanh", "sigmoid", "gelu"};
 }
 
 }  // namespace dl

@@ -69,6 +69,7 @@ const AddRows kRows({
     {"affine", {"f32[6,5]", "f32[4,5]", ""}, "{}", {.out = {"f32[6,4]"}}},
     {"affine", {"f32[2,3,70]", "f32[33,70]", "f32[33]"}, "{}", {.out = {"f32[2,3,33]"}}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "relu"})", {.grad = false}},
+    {"affine", {"f32[6,5]", "f32[40,5]", "f32[40] 0..8"}, R"({"activation": "relu6"})", {.grad = false}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "tanh"})", {.grad = false}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "sigmoid"})", {.grad = false}},
     {"affine", {"f32[6,5]", "f32[40,5]", "f32[40]"}, R"({"activation": "gelu"})", {.grad = false}},

@@ -113,10 +113,10 @@ ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias)
   return e;
 }
 
-void block_bias(const Call& c, const ConvShape& s, float* to) {
+void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to) {
   if (c.n_in < 3 || !c.in[2].present()) return;
-  zero_row(to, blocks_of(s.k) * kBlock);
-  copy_row(to, c.in[2].f(), s.k);
+  zero_row(to, (last - first) * kBlock);
+  copy_row(to, c.in[2].f() + first * kBlock, min(s.k, last * kBlock) - first * kBlock);
 }
 
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count) {
@@ -125,6 +125,7 @@ void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t c
   switch (e.activation) {
     case Activation::none:
     case Activation::relu:
+    case Activation::relu6:
       if (e.residual && lanes < kBlock) map([](vf x) { return x; });
       return;
     case Activation::tanh:

@@ -65,22 +65,27 @@ DL_INLINE int64_t weight_chunks(const ConvShape& s) {
   return ceil_div(weight_blocks(s), blocks_per_chunk(s));
 }
 
-// y = activation(conv + bias[k] + residual). Tiles apply bias, residual and relu as they are written; what remains is
+// Between 0 and `most`: relu and relu6. NaN stays.
+DL_INLINE vf cut(vf y, float most) { return vmin(splat(most), vmax(vf{}, y)); }
+
+// y = activation(conv + bias[k] + residual). Tiles apply bias, residual, relu and relu6 as they are written; what remains is
 // a second look at them.
 struct ConvEpilogue {
   const float* bias = nullptr;      // (k / 16, 16), zero behind k
   const float* residual = nullptr;  // like y
   Activation activation = Activation::none;
   int64_t k = 0;
-  DL_INLINE bool relu() const { return activation == Activation::relu; }
+  DL_INLINE bool cuts() const { return activation == Activation::relu || activation == Activation::relu6; }
+  DL_INLINE float most() const { return activation == Activation::relu6 ? 6.f : __builtin_inff(); }
   // Whether finish() has work: other activations, and lanes behind k that would not be zero.
   DL_INLINE bool looks_twice() const {
-    return activation > Activation::relu || (residual && k % kBlock != 0);
+    return activation > Activation::relu6 || (residual && k % kBlock != 0);
   }
 };
 // bias: where blocked bias of blocks_of(k) * 16 floats stands, or will.
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias);
-void block_bias(const Call& c, const ConvShape& s, float* to);
+// The blocks [first, last) of the bias, if there is one.
+void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to);
 // The rest of the epilogue for `count` pixels of block kb, `step` floats apart.
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count);
 

@@ -24,7 +24,8 @@ struct Rect {
   int64_t y_row, y_pix, rows, cols;
   bool accumulate;
   const float *bias, *residual;
-  bool relu, past;
+  bool cuts, past;
+  float most;
 };
 using RectFn = void (*)(const Rect&);
 
@@ -38,7 +39,7 @@ void forward_rect(const Rect& r) {
       x[t] = r.x + r.x_tap[t] + l;
     }
     const vf bias = r.bias ? load(r.bias + l) : vf{};
-    const bool plain = !r.accumulate && !r.residual && !r.relu;
+    const bool plain = !r.accumulate && !r.residual && !r.cuts;
     for (int64_t i = 0; i < r.rows; ++i) {
       float* y = r.y + i * r.y_row + l;
       const int64_t xi = i * r.x_row;
@@ -54,7 +55,7 @@ void forward_rect(const Rect& r) {
           if (r.accumulate) acc += load(y + j * r.y_pix);
           DL_UNROLL for (int t = 0; t < T; ++t) acc = fma(load(x[t] + xi + j * r.x_pix), w[t], acc);
           if (r.residual) acc += load(r.residual + i * r.y_row + j * r.y_pix + l);
-          if (r.relu) acc = vmax(vf{}, acc);
+          if (r.cuts) acc = cut(acc, r.most);
           store(y + j * r.y_pix, acc, r.past);
         }
       }
@@ -96,7 +97,7 @@ DL_INLINE void window(const Rect& r, const float* const (&x)[3], float* y, vf (&
   }
   if constexpr (!Weights)
     DL_UNROLL for (int q = 0; q < 4; ++q)
-        store(y + (j0 + q) * r.y_pix, r.relu ? vmax(vf{}, d[q]) : d[q], r.past);
+        store(y + (j0 + q) * r.y_pix, r.cuts ? cut(d[q], r.most) : d[q], r.past);
 }
 
 template <int S, bool Weights>
@@ -182,8 +183,9 @@ void rect(const Plane& p, int64_t i, int64_t i1, int64_t j, int64_t j1, Range v,
                  .accumulate = t > 0,
                  .bias = t ? nullptr : p.bias,
                  .residual = last && p.residual ? p.residual + yo : nullptr,
-                 .relu = last && p.e.relu(),
-                 .past = p.past && n <= kMostTaps};
+                 .cuts = last && p.e.cuts(),
+                 .past = p.past && n <= kMostTaps,
+                 .most = p.e.most()};
     const bool window = taps == 9 && windows(p) && !r.residual;
     const auto fn = window ? window_fn<Weights>(p.sw)
                            : rect_fn<Weights>(taps, std::make_integer_sequence<int, kMostTaps + 1>{});
@@ -237,7 +239,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float*) {
   const ConvShape s = forward_shape(c);
   float *weights = c.shared, *bias = weights + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, s, bias);
+    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
     return block_taps(s, c.in[1].f(), chunk, weights + chunk * block_floats(s));
   }
   const Planes planes(s);

@@ -14,20 +14,25 @@ namespace {
 struct Sweep {
   const float* x;  // (n, groups * ncb, h, w, 16)
   int64_t n, groups, ncb, h, w;
-  const float* b;  // (groups * nkb, ncb, taps, 16, 16)
+  const float* b;  // (groups * nkb, ncb, taps, 16, 16), from block `first` on; so is the bias
   int64_t taps, kw;
   float* y;  // (n, groups * nkb, y_blk), of which this sweep writes a grid
   int64_t nkb, rows, cols, y_row, y_pix, y_blk;
   int64_t sh, sw;  // input steps
   TapLine v, l;    // of rows and columns
+  int64_t first = 0;
+  bool fixed = false;  // weights that stay: they are put into blocks once, for all chunks
   ConvEpilogue e = {};
   bool past = false;
 };
 
-// The chunks: blocks of output channels whose weights stay in L2, outermost; images; bands of rows.
+// The chunks: blocks of output channels whose weights stay in L2, outermost; images; bands of rows. Where each chunk has
+// channels of its own it puts their weights into blocks itself, else that is a phase before.
 struct Grid {
   int64_t kc, nk, ni, nn, rb, nr;
+  bool fixed;
   int64_t chunks(const Sweep& c) const { return c.groups * nk * nn * nr; }
+  bool own_weights() const { return !fixed && nn * nr == 1; }
 };
 
 int64_t pixel_step(const Sweep& c) { return c.sw * kBlock; }
@@ -36,13 +41,16 @@ int64_t blocks_at_once(int64_t left, int64_t wide) {
   return DL_VLEN != 16 ? 1 : left >= 4 && wide <= 7 ? 4 : left >= 2 ? 2 : 1;
 }
 
-constexpr int64_t kChunks = 32;                                      // enough for 8 workers
-constexpr int64_t kLeast = 2 << 20;                                  // multiply-adds that are worth a chunk
+constexpr int64_t kChunks = 32;            // enough for 8 workers
+constexpr int64_t kLeast = 2 << 20;        // multiply-adds that are worth a chunk
+constexpr int64_t kManyWeights = 1 << 20;  // floats whose second copy would come from memory
 constexpr int64_t kWeightCache = 128 << 10, kInputCache = 64 << 10;  // floats
 
 Grid grid_of(const Sweep& c) {
   Grid g;
+  g.fixed = c.fixed;
   const int64_t kb_size = c.ncb * c.taps * kSquare, row_size = c.ncb * c.w * kBlock * c.sh;
+  const int64_t all = kb_size * c.nkb * c.groups;  // weights
   const int64_t fewest = c.cols <= 7 ? 4 : 2;
   g.nk = ceil_div(c.nkb, clamp(kWeightCache / kb_size, fewest, c.nkb));
   g.nr = tiny(c) ? 1 : ceil_div(c.rows, clamp(kInputCache / row_size, 1, c.rows));
@@ -53,11 +61,16 @@ Grid grid_of(const Sweep& c) {
     const int64_t work = ceil_div(c.rows, g.nr) * c.cols * ceil_div(c.nkb, g.nk) * kb_size;
     g.nn = ceil_div(c.n, clamp(kLeast / max(1, work), 1, max(1, c.n * c.groups * g.nk * g.nr / kChunks)));
   }
-  const int64_t most =
-      c.rows * c.cols * c.n * c.nkb * kb_size * c.groups / (kLeast / 4);  // chunks of a quarter of it
+  const int64_t most = c.rows * c.cols * c.n * all / (kLeast / 4);  // chunks of a quarter of that
   const auto wanted = [&] { return min(kChunks, most) / max(1, g.chunks(c)); };
-  if (wanted() > 1) g.nk = min(g.nk * wanted(), ceil_div(c.nkb, fewest));
-  if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+  const int64_t alone = ceil_div(c.nkb, fewest);
+  if (!c.fixed && all > kManyWeights && alone * c.groups >= kChunks / 4 && g.nn * g.nr <= 16) {
+    g.nn = g.nr = 1;
+    g.nk = alone;
+  } else {
+    if (wanted() > 1) g.nk = min(g.nk * wanted(), alone);
+    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+  }
   g.kc = ceil_div(ceil_div(c.nkb, g.nk), fewest) * fewest;
   g.nk = ceil_div(c.nkb, g.kc);
   g.rb = ceil_div(c.rows, g.nr);
@@ -65,6 +78,12 @@ Grid grid_of(const Sweep& c) {
   g.ni = ceil_div(c.n, max(1, g.nn));
   g.nn = ceil_div(c.n, max(1, g.ni));
   return g;
+}
+
+// The blocks of output channels of a chunk.
+Range blocks_of_chunk(const Sweep& c, const Grid& g, int64_t chunk) {
+  const int64_t part = chunk / g.nr / g.nn, k0 = part % g.nk * g.kc, group = part / g.nk * c.nkb;
+  return {group + k0, group + min(c.nkb, k0 + g.kc)};
 }
 
 int64_t list_taps(const Sweep& c, Range v, Range l, Tap* out) {
@@ -88,7 +107,7 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .a = c.x + (p.n * c.groups + p.kb / c.nkb) * c.ncb * plane + (p.i * c.sh * c.w + p.j * c.sw) * kBlock,
       .a_cb = plane,
       .ncb = c.ncb,
-      .b = c.b + p.kb * b_kb,
+      .b = c.b + (p.kb - c.first) * b_kb,
       .b_cb = c.taps * kSquare,
       .b_kb = b_kb,
       .taps = taps,
@@ -97,10 +116,11 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .y_kb = c.y_blk,
       .a_pix = p.a_pix,
       .y_pix = p.y_pix,
-      .bias = c.e.bias ? c.e.bias + p.kb * kBlock : nullptr,
+      .bias = c.e.bias ? c.e.bias + (p.kb - c.first) * kBlock : nullptr,
       .residual = c.e.residual ? c.e.residual + yo : nullptr,
-      .relu = c.e.relu(),
-      .past = c.past};
+      .cuts = c.e.cuts(),
+      .past = c.past,
+      .most = c.e.most()};
   const int64_t parts = ceil_div(p.count, max_rows(p.nkb, p.as));
   for (int64_t q = 0, at = 0; q < parts; ++q) {
     const int64_t next = p.count * (q + 1) / parts, r = next - at;
@@ -156,12 +176,11 @@ void sweep_batch(const Sweep& c, int64_t n0, int64_t n1, int64_t kb, int64_t nkb
 void sweep(const Sweep& c, const Grid& g, int64_t chunk) {
   const int64_t r0 = chunk % g.nr * g.rb, r1 = min(c.rows, r0 + g.rb);
   const int64_t n0 = chunk / g.nr % g.nn * g.ni, n1 = min(c.n, n0 + g.ni);
-  const int64_t part = chunk / g.nr / g.nn, group = part / g.nk, k0 = part % g.nk * g.kc;
-  const int64_t first = group * c.nkb + k0, last = group * c.nkb + min(c.nkb, k0 + g.kc);
+  const Range k = blocks_of_chunk(c, g, chunk);
   const Range ri = inner(c.v, c.rows, c.sh, c.h), ci = inner(c.l, c.cols, c.sw, c.w);
   for (int64_t n = n0; n < n1; n = tiny(c) ? n1 : n + 1)
-    for (int64_t kb = first, step; kb < last; kb += step) {
-      step = blocks_at_once(last - kb, tiny(c) ? 14 : ci.hi - ci.lo);
+    for (int64_t kb = k.lo, step; kb < k.hi; kb += step) {
+      step = blocks_at_once(k.hi - kb, tiny(c) ? 14 : ci.hi - ci.lo);
       if (tiny(c))
         sweep_batch(c, n0, n1, kb, step);
       else
@@ -237,69 +256,92 @@ Sweep backward_sweep(const ConvShape& s, int64_t a, int64_t b) {
   return c;
 }
 
-// Forward: phase 0 puts weights and bias into blocks, phase 1 sweeps.
-void plan_forward(const Call& c, Work& w) {
-  const ConvShape s = forward_shape(c);
-  const Sweep f = forward_sweep(s);
-  w.phases = 2;
-  w.chunks[0] = weight_chunks(s);
-  w.chunks[1] = grid_of(f).chunks(f);
-  w.shared = weight_floats(s) + blocks_of(s.k) * kBlock;
-  w.once = 1;
+// Phase 0 puts weights and bias into blocks, the last one sweeps.
+void plan_sweep(const ConvShape& s, const Sweep& f, bool turned, Work& w) {
+  const Grid g = grid_of(f);
+  const int64_t kb_size = f.ncb * f.taps * kSquare;
+  w.phases = g.own_weights() ? 1 : 2;
+  w.chunks[0] = g.own_weights() ? g.chunks(f) : weight_chunks(s);
+  w.chunks[1] = g.chunks(f);
+  w.shared = g.own_weights() ? 0 : weight_floats(s) + blocks_of(s.k) * kBlock;
+  w.once = f.fixed ? 1 : 0;
+  w.local = (turned ? s.taps() * kSquare : 0) + (g.own_weights() ? g.kc * (kb_size + kBlock) : 0);
 }
 
-void run_forward(const Call& c, int phase, int64_t chunk, float*) {
+void plan_forward(const Call& c, Work& w) {
   const ConvShape s = forward_shape(c);
+  Sweep f = forward_sweep(s);
+  f.fixed = c.fixed_weights;
+  plan_sweep(s, f, false, w);
+}
+
+void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
+  const ConvShape s = forward_shape(c);
+  Sweep f = forward_sweep(s);
+  f.fixed = c.fixed_weights;
+  const Grid g = grid_of(f);
   float *weights = c.shared, *bias = weights + weight_floats(s);
-  if (phase == 0) {
+  if (g.own_weights()) {
+    const Range k = blocks_of_chunk(f, g, chunk);
+    bias = local;
+    weights = local + g.kc * kBlock;
+    f.first = k.lo;
+    block_bias(c, s, k.lo, k.hi, bias);
+    block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, weights);
+  } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), first = chunk * per;
     block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
                   weights + first * s.taps() * kSquare);
-    if (chunk == 0) block_bias(c, s, bias);
+    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
     return;
   }
-  Sweep f = forward_sweep(s);
   f.x = c.in[0].f();
   f.b = weights;
   f.y = c.out[0].f();
   f.e = conv_epilogue(c, s, bias);
   f.past = goes_past(f.y, c.out[0].size()) && !f.e.looks_twice();
-  sweep(f, grid_of(f), chunk);
+  sweep(f, g, chunk);
 }
 
-// Gradient of the input: phase 0 turns the weights, phase 1 sweeps, every chunk all residues.
 void plan_grad_input(const Call& c, Work& w) {
   const ConvShape s = grad_input_shape(c);
-  const Sweep f = backward_sweep(s, 0, 0);
-  w.phases = 2;
-  w.chunks[0] = weight_chunks(s);
-  w.chunks[1] = grid_of(f).chunks(f);
-  w.shared = weight_floats(s);
-  w.local = s.taps() * kSquare;
+  plan_sweep(s, backward_sweep(s, 0, 0), true, w);
 }
 
 // Blocks in the order (groups, c / groups / 16, k / groups / 16).
-void turn_weights(const ConvShape& s, const float* w, int64_t first, int64_t last, float* to, float* local) {
+void turn_weights(const ConvShape& s, const float* w, int64_t first, int64_t last, float* to,
+                  float* scratch) {
   const int64_t ncb = blocks_of(s.cg()), nkb = blocks_of(s.kg());
   for (int64_t b = first; b < last; ++b) {
     const int64_t kb = b % nkb, cb = b / nkb % ncb, group = b / nkb / ncb;
-    turn_block(s, w, group * nkb + kb, cb, to + b * s.taps() * kSquare, local);
+    turn_block(s, w, group * nkb + kb, cb, to + (b - first) * s.taps() * kSquare, scratch);
   }
 }
 
+// A chunk does all residues of rows and columns by the stride.
 void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
-  if (phase == 0) {
-    const int64_t per = blocks_per_chunk(s);
-    return turn_weights(s, c.in[0].f(), chunk * per, min(weight_blocks(s), (chunk + 1) * per), c.shared,
+  const Sweep even = backward_sweep(s, 0, 0);
+  const Grid g = grid_of(even);
+  const float* weights = c.shared;
+  int64_t first = 0;
+  if (g.own_weights()) {
+    const Range k = blocks_of_chunk(even, g, chunk);
+    float* own = local + s.taps() * kSquare;
+    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, own, local);
+    weights = own;
+    first = k.lo;
+  } else if (phase == 0) {
+    const int64_t per = blocks_per_chunk(s), b = chunk * per;
+    return turn_weights(s, c.in[0].f(), b, min(weight_blocks(s), b + per), c.shared + b * s.taps() * kSquare,
                         local);
   }
-  const Grid g = grid_of(backward_sweep(s, 0, 0));
   for (int64_t a = 0; a < min(s.sh, s.h); ++a)
     for (int64_t b = 0; b < min(s.sw, s.w); ++b) {
       Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros
       f.x = c.in[1].f();
-      f.b = c.shared;
+      f.b = weights;
+      f.first = first;
       f.y = c.out[0].f() + (a * s.w + b) * kBlock;
       f.past = goes_past(f.y, c.out[0].size());
       sweep(f, g, chunk);

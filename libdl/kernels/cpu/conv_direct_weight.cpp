@@ -1,6 +1,6 @@
-// Gradient of the weight of a direct convolution. Phase 0: chunks are (part of the images or of their rows, run of
-// blocks of dw); each part sums into its own copy of dw. Phase 1 adds the copies in order. How many there are depends on
-// shapes alone.
+// Gradient of the weight of a direct convolution. Chunks are (part of the images or of their rows, run of blocks of dw).
+// Large dw: there is one part, and a run goes to dw as soon as it is complete. Small dw: each part sums into its own copy,
+// and phase 1 adds the copies in order. How many there are depends on shapes alone.
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_wtile.h"
 
@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kChunks = 16;
 constexpr int64_t kCopies = 1 << 20;  // floats of all copies of dw
+constexpr int64_t kRun = 64 << 10;    // floats of a run that stays in L2
 constexpr int64_t kCache = 96 << 10;  // floats of x and dy that stay in L2 while all taps and blocks use them
 
 struct GradWeight {
@@ -25,12 +26,18 @@ struct GradWeight {
     image_parts = clamp(s.n, 1, most);
     row_parts = clamp(most / image_parts, 1, ceil_div(s.oh, 8));
     parts = image_parts * row_parts;
-    runs = min(blocks, ceil_div(kChunks, parts));
-    const int64_t row = s.ow * kBlock * s.groups * (nkb + ncb * s.sh * s.sw);
+    runs = parts == 1   ? clamp(ceil_div(size(), kRun), kChunks, blocks)
+           : parts >= 8 ? 1
+                        : ceil_div(kChunks, parts);
+    runs = min(blocks, runs);
+    const int64_t of_run =
+        min(s.groups * nkb, ceil_div(blocks, runs * ncb) + 1);  // blocks of dy that a run meets
+    const int64_t row = s.ow * kBlock * (of_run + ceil_div(of_run, nkb) * ncb * s.sh * s.sw);
     band = clamp(kCache / row, 1, s.oh);
     batch = band < s.oh || row_parts > 1 ? 1 : max(s.pixels() <= 16 ? 16 : 1, kCache / (row * s.oh));
   }
-  int64_t size() const { return blocks * s.taps() * kSquare; }
+  int64_t block_size() const { return s.taps() * kSquare; }
+  int64_t size() const { return blocks * block_size(); }
 };
 
 // Output places [lo, hi) within [from, to) whose tap at distance d hits [0, size).
@@ -41,7 +48,7 @@ struct Places {
         hi(min(to, size - 1 < d ? 0 : (size - 1 - d) / step + 1)) {}
 };
 
-// All taps of block b over the images [n0, n1) and the rows [r0, r1) of dy.
+// All taps of block b over the images [n0, n1) and the rows [r0, r1) of dy; dw: of this block.
 void add_block(const GradWeight& f, const float* x, const float* dy, int64_t b, int64_t n0, int64_t n1,
                int64_t r0, int64_t r1, bool first, float* dw) {
   const ConvShape& s = f.s;
@@ -65,24 +72,28 @@ void add_block(const GradWeight& f, const float* x, const float* dy, int64_t b, 
              .images = none ? 0 : n1 - n0,
              .rows = h.hi - h.lo,
              .pixels = w.hi - w.lo,
-             .dw = dw + (b * s.taps() + i * s.kw + j) * kSquare,
+             .dw = dw + (i * s.kw + j) * kSquare,
              .accumulate = !first});
     }
 }
 
 void plan_grad_weight(const Call& c, Work& w) {
   const GradWeight f(c);
-  w.phases = 2;
   w.chunks[0] = f.parts * f.runs;
+  if (f.parts == 1) {
+    w.local = ceil_div(f.blocks, f.runs) * f.block_size();
+    return;
+  }
+  w.phases = 2;
   w.chunks[1] = weight_chunks(f.s);
   w.shared = f.parts * f.size();
 }
 
-void run_grad_weight(const Call& c, int phase, int64_t chunk, float*) {
+void run_grad_weight(const Call& c, int phase, int64_t chunk, float* local) {
   const GradWeight f(c);
   if (phase == 1) {
     const int64_t per = blocks_per_chunk(f.s), first = chunk * per;
-    return sum_weights(f.s, c.shared + first * f.s.taps() * kSquare, f.parts, first,
+    return sum_weights(f.s, c.shared + first * f.block_size(), f.parts, first,
                        min(weight_blocks(f.s), first + per), c.out[0].f());
   }
   const int64_t run = chunk % f.runs, part = chunk / f.runs;
@@ -90,13 +101,14 @@ void run_grad_weight(const Call& c, int phase, int64_t chunk, float*) {
   const int64_t b0 = f.blocks * run / f.runs, b1 = f.blocks * (run + 1) / f.runs;
   const int64_t n0 = f.s.n * ip / f.image_parts, n1 = f.s.n * (ip + 1) / f.image_parts;
   const int64_t r0 = f.s.oh * rp / f.row_parts, r1 = f.s.oh * (rp + 1) / f.row_parts;
-  float* dw = c.shared + part * f.size();
-  if (n0 == n1 || r0 == r1) return zero_row(dw + b0 * f.s.taps() * kSquare, (b1 - b0) * f.s.taps() * kSquare);
+  float* dw = f.parts == 1 ? local : c.shared + part * f.size() + b0 * f.block_size();
+  if (n0 == n1 || r0 == r1) zero_row(dw, (b1 - b0) * f.block_size());
   for (int64_t n = n0; n < n1; n += f.batch)
     for (int64_t r = r0; r < r1; r += f.band)
       for (int64_t b = b0; b < b1; ++b)
         add_block(f, c.in[0].f(), c.in[1].f(), b, n, min(n1, n + f.batch), r, min(r1, r + f.band),
-                  n == n0 && r == r0, dw);
+                  n == n0 && r == r0, dw + (b - b0) * f.block_size());
+  if (f.parts == 1) sum_weights(f.s, dw, 1, b0, b1, c.out[0].f());
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ struct TileArgs {
   float* y;
   int64_t y_kb;
   const float *bias, *residual;
-  bool relu, past;
+  bool cuts, past;
+  float most;
 };
 
 // R neighbouring pixels, input step S, times KB blocks of output channels.
@@ -52,7 +53,7 @@ void tile(const TileArgs& t) {
     const int64_t at = k * t.y_kb + r * kBlock + v * DL_VLEN;
     vf o = acc[r][k * kVpb + v];
     if (t.residual) o += load(t.residual + at);
-    if (t.relu) o = vmax(vf{}, o);
+    if (t.cuts) o = cut(o, t.most);
     store(t.y + at, o, t.past);
   }
 }
@@ -137,8 +138,9 @@ void convolve(const Forward& c, int64_t image, Strip t) {
                              .y_kb = plane,
                              .bias = c.e.bias ? c.e.bias + kb * kBlock : nullptr,
                              .residual = c.e.residual ? c.e.residual + at : nullptr,
-                             .relu = c.e.relu(),
-                             .past = c.past});
+                             .cuts = c.e.cuts(),
+                             .past = c.past,
+                             .most = c.e.most()});
       }
       if (c.e.looks_twice())
         for (int64_t k = 0; k < g; ++k) finish(c.e, kb + k, c.y + row + k * plane, kBlock, s.ow);
@@ -150,7 +152,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const Strips f(forward_shape(c));
   float *weights = c.shared, *bias = weights + f.nkb * f.size;
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, f.s, bias);
+    if (chunk == 0) block_bias(c, f.s, 0, f.nkb, bias);
     return block_taps(f, c.in[1].f(), chunk, weights + chunk * f.size);
   }
   const ConvEpilogue e = conv_epilogue(c, f.s, bias);

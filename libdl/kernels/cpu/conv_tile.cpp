@@ -35,7 +35,7 @@ void tile(const TileArgs& t) {
     const int64_t at = k * t.y_kb + r * t.y_pix + v * DL_VLEN;
     vf o = acc[r][k * kVpb + v];
     if (t.residual) o += load(t.residual + at);
-    if (t.relu) o = vmax(vf{}, o);
+    if (t.cuts) o = cut(o, t.most);
     store(t.y + at, o, t.past);
   }
 }

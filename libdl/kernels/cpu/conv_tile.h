@@ -24,7 +24,8 @@ struct TileArgs {
   int64_t y_pix = kBlock;           // distance of output pixels
   const float* bias = nullptr;      // (kb, 16)
   const float* residual = nullptr;  // like y
-  bool relu = false, past = false;  // past: write past the caches
+  bool cuts = false, past = false;  // past: write past the caches
+  float most = 0;                   // with cuts: y between 0 and this
 };
 
 // AS, the distance of two pixels, is 16 or 32 floats: with a distance known at run time the R row addresses no longer

@@ -33,11 +33,12 @@ struct GradWeight {
     tiles_first = !small && tiles * v_tile <= kLargeV;
     kg = small ? nkb : !tiles_first ? 8 : nkb >= 32 ? 4 : nkb >= 16 ? 2 : 1;
     groups = ceil_div(nkb, kg);
-    parts = tiles_first ? 1 : clamp(tiles / 48, 1, max(1, kParts / groups));
+    const int64_t most = max(1, kParts / groups);  // 8 copies cost less to add than 16
+    parts = tiles_first ? 1 : clamp(max(min(8, tiles / 64), tiles / 192), 1, most);
     const int64_t of_part = ceil_div(tiles, parts);
-    nsb = ceil_div(of_part, clamp((small ? 64 << 10 : 5 << 19) / v_tile, min(48, of_part), of_part));
+    nsb = ceil_div(of_part, clamp((small ? 64 << 10 : 5 << 19) / v_tile, min(72, of_part), of_part));
     sb = ceil_div(of_part, nsb);
-    few = sb <= 64 && nsb == 1;
+    few = sb <= 72 && nsb == 1;
     v_cb = sb * kBlock;
     v_p = ncb * v_cb + kSkew;
     d_p = kg * v_cb + kSkew;

@@ -7,7 +7,7 @@ namespace dl::DL_ISA {
 
 // The _grad forms multiply by the derivative, expressed in the forward output aux[M][N] (leading dimension
 // ldc).
-enum class Act : int32_t { none, relu, tanh, sigmoid, gelu, relu_grad, tanh_grad, sigmoid_grad };
+enum class Act : int32_t { none, relu, relu6, tanh, sigmoid, gelu, relu_grad, tanh_grad, sigmoid_grad };
 
 struct Gemm {
   int64_t m, n, k;

@@ -31,6 +31,8 @@ inline void epilogue(const Gemm& g, int64_t i, int64_t j, int64_t m, int64_t n) 
       return;
     case Act::relu:
       return map([](vf x, vf) { return vmax(vf{}, x); });
+    case Act::relu6:
+      return map([](vf x, vf) { return vmin(splat(6), vmax(vf{}, x)); });
     case Act::tanh:
       return map([](vf x, vf) { return math::tanh(x); });
     case Act::sigmoid:
