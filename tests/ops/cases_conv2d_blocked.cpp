@@ -120,7 +120,7 @@ const AddRows kWinograd({
      R"({"algorithm": "winograd", "pads": 1, "activation": "relu"})",
      {.tol = 8e-6, .grad = false}},
     {"conv2d",
-     {"f32[2,1,5,5,16]", "f32[24,16,3,3]", "f32[24] 0..8", "f32[2,2,5,5,16]"},
+     {"f32[2,1,5,5,16]", "f32[24,16,3,3] -0.4..0.4", "f32[24] 0..8", "f32[2,2,5,5,16]"},
      R"({"algorithm": "winograd", "pads": 1, "activation": "relu6"})",
      {.tol = 8e-6, .grad = false}},
     {"conv2d",
