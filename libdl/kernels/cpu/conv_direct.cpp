@@ -42,7 +42,7 @@ int64_t blocks_at_once(int64_t left, int64_t wide) {
 constexpr int64_t kChunks = 32;            // enough for 8 workers
 constexpr int64_t kLeast = 2 << 20;        // multiply-adds that are worth a chunk
 constexpr int64_t kManyWeights = 1 << 20;  // floats whose second copy would come from memory
-constexpr int64_t kWeightCache = 128 << 10, kInputCache = 64 << 10;  // floats
+constexpr int64_t kWeightCache = 160 << 10, kInputCache = 64 << 10;  // floats
 
 Grid grid_of(const Sweep& c) {
   Grid g;
