@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/machine.h"
+#include "cli/profile.h"
 #include "cli/tool.h"
 #include "io/input_file.h"
 #include "io/output_file.h"
@@ -50,6 +51,19 @@ json record_of(const Evaluation& e, const std::vector<GateResult>& results, cons
   return record;
 }
 
+// --bench: speed alone, on random inputs.
+int run_bench(cli::Invocation& in, Inference& network, const EvalConfig& config) {
+  Profile profile;
+  const BenchResult result =
+      bench(network, config.batch_size, config.bench_seconds, in.has("--profile") ? &profile : nullptr);
+  cli::write_profile(in, profile);
+  const json record = to_json(result);
+  const std::string report = in.output();
+  if (!report.empty()) write_text(report, record.dump(2) + "\n");
+  in.emit(record, text(result));
+  return 0;
+}
+
 int run(cli::Invocation& in) {
   const auto config = in.get<EvalConfig>("eval");
   const std::string predictions = in.text("--pred"), report = in.output();
@@ -59,6 +73,7 @@ int run(cli::Invocation& in) {
   const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
   Inference network(ModelFile::load(in.input("--model"), in.tmp), pool.get());
   check_gates(gates, planned_metrics(network, config));
+  if (in.on("--bench")) return run_bench(in, network, config);
   const Dataset data(in.input("--data"), {.tmp = in.tmp});
   if (!predictions.empty()) check_output(predictions, {in.tmp, in.on("--force")});
   if (in.on("--dry-run")) {
@@ -117,8 +132,8 @@ int main(int argc, char** argv) {
   return cli::main(
       {.name = "dl-eval",
        .summary = "judges a trained network",
-       .synopsis =
-           {"[-c CFG] [-s K=V]... --model MODEL.h5|- --data D.h5|- [-o metrics.json] [--pred P.h5|-]"},
+       .synopsis = {"[-c CFG] [-s K=V]... --model MODEL.h5|- --data D.h5|- [-o metrics.json] [--pred P.h5|-]",
+                    "--bench --model MODEL.h5|- [--batch-size N] [--profile FILE]..."},
        .description = "Runs a network over a split of a data set and reports loss, accuracy, top-k accuracy, "
                       "confusion matrix, "
                       "precision, recall and F1 per class and averaged, log-loss; for regression MSE, RMSE, "
@@ -154,6 +169,10 @@ int main(int argc, char** argv) {
              .arg = "NAME=X",
              .doc = "How much worse than the baseline a metric may be. Repeatable.",
              .take = cli::Take::many},
+            {.name = "--bench",
+             .doc = "Measures latency and throughput on random inputs instead; needs no data.",
+             .take = cli::Take::nothing},
+            cli::profile_option(),
             {.name = "--junit",
              .arg = "FILE",
              .doc = "Writes the outcome of the gates as JUnit XML.",
@@ -163,7 +182,9 @@ int main(int argc, char** argv) {
        .examples = {{"dl-eval --model lenet.h5 --data mnist.h5 -o metrics.json",
                      "Metrics of the test split."},
                     {"dl-eval --model lenet.h5 --data mnist.h5 --gate 'accuracy>=0.99' --junit gates.xml",
-                     "Exit code 10 when the network is not good enough."}},
+                     "Exit code 10 when the network is not good enough."},
+                    {"dl-eval --model lenet.h5 --bench --batch-size 1 --profile -",
+                     "Latency of single pictures, and where the time goes."}},
        .templates = {{"default", "A split and a gate.", kTemplate}},
        .run = run},
       argc, argv);

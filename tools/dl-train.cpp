@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/str.h"
+#include "cli/profile.h"
 #include "cli/tool.h"
 #include "nn/summary.h"
 #include "train/trainer.h"
@@ -88,6 +89,7 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan) 
     const std::string_view phase =
         std::array<std::string_view, 3>{"forward", "backward", "update"}[size_t(n.phase)];
     const json attrs = n.op->attrs->changed(n.attrs.get());
+    const std::string reason = algorithm_reason(plan.graph, n);
     kernels.push_back({{"layer", n.name},
                        {"phase", phase},
                        {"kernel", n.op->name},
@@ -95,9 +97,11 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan) 
                        {"work", plan.kernels[k] != nullptr},
                        {"output", plan.graph.type(n.out[0]).text()},
                        {"flops", node_flops(plan.graph, n)}});
+    if (!reason.empty()) kernels.back()["reason"] = reason;
     human += str("  ", phase, "  ", n.name, n.name.empty() ? "" : "  ", n.op->name,
                  attrs.empty() ? "" : " " + attrs.dump(), "  ", plan.graph.type(n.out[0]).text(),
-                 plan.kernels[k] ? "" : "  (no work: a view)", '\n');
+                 plan.kernels[k] ? "" : "  (no work: a view)", reason.empty() ? "" : str("  (", reason, ')'),
+                 '\n');
   }
   record["kernels"] = kernels;
   if (human.ends_with('\n')) human.pop_back();
@@ -131,6 +135,8 @@ int run(cli::Invocation& in) {
   const bool look_only = in.on("--plan") || in.on("--dry-run");
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
+  Profile profile;
+  if (in.has("--profile")) request.profile = &profile;
   std::unique_ptr<cli::Progress> progress;
   if (!look_only && output != "-" && in.on("--if-changed") &&
       in.up_to_date(output, request.recipe(input_hashes(request))))
@@ -147,6 +153,7 @@ int run(cli::Invocation& in) {
     return 0;
   }
   TrainResult result = trainer.run();
+  cli::write_profile(in, profile);
   if (progress) progress->finish();
   if (!result.finished) {
     in.log.info(str("interrupted after step ", result.steps, "; --resume auto goes on from here"));
@@ -273,8 +280,9 @@ int main(int argc, char** argv) {
              .take = Take::nothing},
             {.name = "--no-pass",
              .arg = "NAME",
-             .doc = "Leave out a pass of the graph compiler: simplify, fuse, schedule or in_place.",
-             .take = Take::many}},
+             .doc = str("Leave out a pass of the graph compiler: ", join(pass_names(), ", "), '.'),
+             .take = Take::many},
+            cli::profile_option()},
        .output = cli::Output::artifact,
        .output_doc = "The trained model.",
        .examples =

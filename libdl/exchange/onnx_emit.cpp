@@ -120,7 +120,18 @@ std::string OnnxEmitter::scalar(float value) {
   return result;
 }
 
+// Images in blocked form and terms that the fuse pass moved into a node are a plan's own.
+static bool of_plans_only(const OnnxEmitter& e, const Node& node) {
+  const json a = e.attributes(node);
+  const Shape& x = e.graph().type(node.in[0]).shape;
+  const bool pooled = node.op->name.ends_with("_pool2d") && x.rank() == 5;
+  const bool norm = node.op->name.starts_with("batch_norm");
+  return pooled || a.value("algorithm", "im2col") != "im2col" || a.value("blocked", false) ||
+         (norm && (node.in.size() > 5 || a.value("activation", "none") != "none"));
+}
+
 bool OnnxEmitter::emit(const Node& node) {
+  if (of_plans_only(*this, node)) return false;
   prefix_ = node.name.empty() ? std::string(node.op->name) : node.name;
   if (const EmitFn special = onnx_emitter(node.op->name)) return special(*this, node);
   if (node.op->onnx.op_type.empty()) return false;

@@ -119,6 +119,11 @@ bool square(OnnxEmitter& e, const Node& n) {
   return true;
 }
 
+bool relu6(OnnxEmitter& e, const Node& n) {
+  e.add("Clip", 13, {e.name(n.in[0]), e.scalar(0), e.scalar(6)}, {}, e.name(n.out[0]));
+  return true;
+}
+
 bool clip(OnnxEmitter& e, const Node& n) {
   const json a = e.attributes(n);
   e.add("Clip", 13, {e.name(n.in[0]), e.scalar(a.at("min").get<float>()), e.scalar(a.at("max").get<float>())},
@@ -213,6 +218,7 @@ constexpr Special kSpecial[] = {{"affine", affine},
                                 {"broadcast_to", broadcast_to},
                                 {"cast", cast},
                                 {"clip", clip},
+                                {"relu6", relu6},
                                 {"conv2d", windowed},
                                 {"gelu", gelu},
                                 {"greater_equal", greater_equal},

@@ -7,6 +7,7 @@ namespace dl {
 #define DL_TABLE(isa)                 \
   namespace isa {                     \
   extern const Kernel* const table[]; \
+  extern const Probe probe;           \
   }
 #ifdef DL_HAVE_base
 DL_TABLE(base)
@@ -72,6 +73,17 @@ Isa best_isa() {
   return best;
 }
 
+const Probe& cpu_probe(Isa isa) {
+#ifdef DL_HAVE_avx512
+  if (isa == Isa::avx512) return avx512::probe;
+#endif
+#ifdef DL_HAVE_avx2
+  if (isa == Isa::avx2) return avx2::probe;
+#endif
+  (void)isa;
+  return base::probe;
+}
+
 const Kernel& cpu_kernel(OpId op, Isa isa) { return *table_of(isa)[static_cast<size_t>(op)]; }
 
 Arg make_arg(const TensorType& type, void* data) {
@@ -83,8 +95,8 @@ Arg make_arg(const TensorType& type, void* data) {
   return a;
 }
 
-void run_call(Pool* pool, const Kernel& kernel, const Call& call, const Work& work) {
-  for (int phase = 0; phase < work.phases; ++phase)
+void run_call(Pool* pool, const Kernel& kernel, const Call& call, const Work& work, int first) {
+  for (int phase = first; phase < work.phases; ++phase)
     parallel(pool, work.chunks[phase], [&](int64_t chunk, int worker) {
       kernel.run(call, phase, chunk, work.local ? pool_scratch(pool, worker, work.local) : nullptr);
     });

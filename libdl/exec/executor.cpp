@@ -1,5 +1,6 @@
 #include "exec/executor.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -50,6 +51,7 @@ Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
     s.call.n_out = static_cast<int>(n.out.size());
     s.call.attrs = n.attrs.get();
     s.call.threads = plan_.threads;
+    s.call.fixed_weights = plan_.fixed_weights(n);
     s.call.seed = seed;
     s.call.stream = stream_id(n.name);
     if (plan_.memory.scratch[k] != MemoryPlan::kElsewhere)
@@ -115,9 +117,38 @@ void Executor::feed_scalar(std::string_view name, double value) {
     t.data<int64_t>()[0] = static_cast<int64_t>(value);
 }
 
+void Executor::report_to(Profile* profile, const std::string& stage) {
+  profile_ = profile;
+  if (profile) profile_row_ = profile->add(plan_, stage);
+}
+
+void Executor::run_nodes(size_t first, size_t last) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); };
+  for (size_t k = first; k < last; ++k) {
+    if (!steps_[k].kernel) continue;
+    const double start = profile_ ? seconds() : 0;
+    run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work,
+             k < plan_.prologue ? 0 : steps_[k].work->once);
+    if (profile_) profile_->record(profile_row_ + k, start, seconds());
+  }
+}
+
+// Everything that follows from parameters and state alone.
+void Executor::prepare() {
+  run_nodes(0, plan_.prologue);
+  for (size_t k = plan_.prologue; k < steps_.size(); ++k) {
+    if (!steps_[k].kernel || steps_[k].work->once == 0) continue;
+    Work once = *steps_[k].work;
+    once.phases = once.once;
+    run_call(pool_, *steps_[k].kernel, steps_[k].call, once);
+  }
+  prepared_ = true;
+}
+
 void Executor::run(size_t first, size_t last) {
-  for (size_t k = first; k < last; ++k)
-    if (steps_[k].kernel) run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work);
+  if (!prepared_) prepare();
+  run_nodes(std::max(first, plan_.prologue), last);
   if (last < steps_.size()) return;
   for (const Copy& c : copies_)
     std::memcpy(address_[at(c.to)], address_[at(c.from)], static_cast<size_t>(graph().type(c.to).bytes()));
@@ -149,7 +180,7 @@ Executor::Culprit Executor::find_non_finite(size_t last) {
     if (g.values[i].kind != ValueKind::computed && address_[i] && !finite(g.values[i].type, address_[i]))
       return {str(name_of(g.values[i].kind), " '", g.values[i].name, "'"), {}};
   for (size_t k = 0; k < last; ++k) {
-    run(k, k + 1);
+    run_nodes(k, k + 1);
     const Node& n = g.nodes[k];
     for (ValueId y : n.out)
       if (!finite(g.type(y), address_[at(y)]))

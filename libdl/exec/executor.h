@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "exec/plan.h"
+#include "exec/profile.h"
 
 namespace dl {
 
@@ -26,6 +27,10 @@ class DL_API Executor {
   void run() { run(0, plan_.graph.nodes.size()); }
   // Nodes [first, last), for callers that look at a value before the step goes on.
   void run(size_t first, size_t last);
+  // To be called when parameters or state were changed from outside: what was computed from them alone is stale.
+  void refresh() { prepared_ = false; }
+  // Reports the time of every node from now on; nothing is reported to null. `stage` heads its rows.
+  void report_to(Profile* profile, const std::string& stage);
   // Index behind the node that computes an output: everything before it has run once that node has.
   size_t end_of(std::string_view output) const;
 
@@ -61,6 +66,11 @@ class DL_API Executor {
   struct Copy {
     ValueId from, to;
   };
+  void prepare();
+  void run_nodes(size_t first, size_t last);
+  Profile* profile_ = nullptr;
+  size_t profile_row_ = 0;
+  bool prepared_ = false;     // the prologue has run
   std::vector<Copy> copies_;  // updates that could not be written in place
 };
 

@@ -1,5 +1,6 @@
 #include "exec/plan.h"
 
+#include <algorithm>
 #include <array>
 
 namespace dl {
@@ -22,7 +23,9 @@ Plan make_plan(Graph graph, const PlanOptions& options) {
   plan.threads = options.threads;
   plan.graph = optimise(std::move(graph), options.passes);
   const Graph& g = plan.graph;
-  std::vector<int64_t> scratch;
+  plan.hoisted = g.updates.empty() && !options.passes.off.contains("hoist");
+  if (plan.hoisted) plan.prologue = prologue_of(g);
+  std::vector<Scratch> scratch;
   for (const Node& n : g.nodes) {
     Work work;
     const Kernel* kernel = n.op->traits & kView ? nullptr : &cpu_kernel(op_id(*n.op), options.isa);
@@ -35,14 +38,29 @@ Plan make_plan(Graph graph, const PlanOptions& options) {
       call.n_out = static_cast<int>(operands.out.size());
       call.attrs = n.attrs.get();
       call.threads = options.threads;
+      call.fixed_weights = plan.fixed_weights(n);
       kernel->plan(call, work);
+      if (!call.fixed_weights) work.once = 0;
     }
     plan.kernels.push_back(kernel);
     plan.work.push_back(work);
-    scratch.push_back(work.shared * static_cast<int64_t>(sizeof(float)));
+    scratch.push_back({work.shared * static_cast<int64_t>(sizeof(float)), work.once > 0});
   }
-  plan.memory = plan_memory(g, plan_in_place(g, !options.passes.off.contains("in_place")), scratch);
+  const bool in_place = !options.passes.off.contains("in_place");
+  plan.memory = plan_memory(g, plan_in_place(g, in_place, plan.prologue), scratch, plan.prologue);
   return plan;
+}
+
+bool Plan::fixed_weights(const Node& n) const {
+  if (!hoisted) return false;
+  for (size_t i = 1; i < std::min<size_t>(3, n.in.size()); ++i) {
+    if (n.in[i] == kNone) continue;
+    const Value& v = graph.value(n.in[i]);
+    if (v.kind == ValueKind::input ||
+        (v.kind == ValueKind::computed && v.node >= static_cast<int32_t>(prologue)))
+      return false;
+  }
+  return n.in.size() > 1;
 }
 
 Plan::Bytes Plan::bytes() const {

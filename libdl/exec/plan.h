@@ -21,6 +21,8 @@ struct Plan {
   MemoryPlan memory;
   std::vector<const Kernel*> kernels;  // per node; null for views, which do nothing
   std::vector<Work> work;              // per node
+  bool hoisted = false;  // what follows from parameters and state alone is computed once, until they change:
+  size_t prologue = 0;   // so many nodes at the start, and what kernels make of fixed weights (Work::once)
   Isa isa = Isa::base;
   int threads = 1;  // what the grids were shaped for; any pool may run them
 
@@ -28,6 +30,8 @@ struct Plan {
     int64_t parameters = 0, state = 0, inputs = 0, constants = 0, arena = 0;
   };
   DL_API Bytes bytes() const;
+  // Whether inputs 1 and 2 of a node follow from parameters and state alone, in a graph that changes neither.
+  bool fixed_weights(const Node& n) const;
   DL_API int64_t flops() const;  // of one run; multiply and add count as two
 };
 

@@ -27,6 +27,33 @@ struct relu_grad_fn {
   }
 };
 
+struct relu6_fn {  // NaN stays
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x < 0.f, V{}, select(x > 6.f, V{} + 6.f, x));
+  }
+};
+struct relu6_grad_fn {
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, select(y < 6.f, dy, V{}), V{});
+  }
+};
+
+struct softsign_fn {
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return x / (1.f + math::abs(x));
+  }
+};
+struct softsign_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    const V d = 1.f + math::abs(x);
+    return dy / (d * d);
+  }
+};
+
 struct sigmoid_fn {
   template <class V>
   DL_HD V operator()(V x) const {

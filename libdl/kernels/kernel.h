@@ -47,10 +47,11 @@ struct Call {
   int n_in = 0, n_out = 0;
   const void* attrs = nullptr;  // the operator's attribute struct
   float* shared = nullptr;  // Work::shared floats, for all chunks of this call; contents undefined at phase 0
-  int threads = 1;          // how many workers there are: may shape the grid, must not shape the bits
-  uint64_t seed = 0;        // of the run
-  uint64_t stream = 0;      // of the node: keys its random numbers together with seed
-  void* queue = nullptr;    // device stream, when there is one
+  bool fixed_weights = false;  // inputs 1 and 2 stay the same over many runs (Work::once)
+  int threads = 1;             // how many workers there are: may shape the grid, must not shape the bits
+  uint64_t seed = 0;           // of the run
+  uint64_t stream = 0;         // of the node: keys its random numbers together with seed
+  void* queue = nullptr;       // device stream, when there is one
 };
 
 // How a call is cut up. Phases run one after the other; the chunks of one phase run in any order on any worker.
@@ -60,7 +61,10 @@ struct Work {
   int phases = 1;
   int64_t chunks[kMaxPhases] = {1, 1, 1, 1};
   int64_t shared = 0;  // floats of Call::shared
-  int64_t local = 0;   // floats of scratch that each worker brings
+  // The first phases that read nothing but inputs 1 and 2. With fixed_weights they run once, and shared keeps what they
+  // wrote; later phases must then leave it alone.
+  int once = 0;
+  int64_t local = 0;  // floats of scratch that each worker brings
 };
 
 struct Kernel {

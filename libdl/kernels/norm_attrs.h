@@ -2,29 +2,29 @@
 // Attributes of dropout and batch norm.
 #include <cstdint>
 
-#include "kernels/activation.h"
-
 namespace dl {
 
 struct DropoutAttrs {
   double rate = 0.5;
   int64_t stream = 0;  // keys the random numbers together with the seed of the run and the step
 };
+enum class NormActivation : int32_t { none, relu, relu6 };
+
 // blocked: x and y are images in blocked form (kernels/blocked.h), the channels are those of gamma.
-// activation: none or relu, of the sum with the residual where there is one.
+// activation: of the sum with the residual where there is one.
 struct BatchNormAttrs {
   double epsilon = 1e-5, momentum = 0.1;
-  Activation activation = Activation::none;
+  NormActivation activation = NormActivation::none;
   bool blocked = false;
 };
-// activation relu: dy is the gradient of relu(y), and counts where the recomputed y is positive.
+// activation: dy is the gradient of its result, and counts where that is neither cut off below nor above.
 struct BatchNormGradAttrs {
-  Activation activation = Activation::none;
+  NormActivation activation = NormActivation::none;
   bool blocked = false;
 };
 struct BatchNormInferenceAttrs {
   double epsilon = 1e-5;
-  Activation activation = Activation::none;
+  NormActivation activation = NormActivation::none;
   bool blocked = false;
 };
 

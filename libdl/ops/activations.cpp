@@ -51,6 +51,10 @@ const OpDef relu =
     activation("relu", "Rectified linear unit: max(0, x).", {"Relu", 13}, grad_by_y<relu_grad>);
 const OpDef relu_grad = gradient("relu_grad", "Gradient of relu: dy where y > 0, else 0.", "y dy");
 
+const OpDef relu6 =
+    activation("relu6", "Rectified linear unit up to 6: min(max(0, x), 6).", {}, grad_by_y<relu6_grad>);
+const OpDef relu6_grad = gradient("relu6_grad", "Gradient of relu6: dy where 0 < y < 6, else 0.", "y dy");
+
 const OpDef sigmoid =
     activation("sigmoid", "Logistic function 1 / (1 + e^-x).", {"Sigmoid", 13}, grad_by_y<sigmoid_grad>);
 const OpDef sigmoid_grad = gradient("sigmoid_grad", "Gradient of sigmoid: dy y (1 - y).", "y dy");
@@ -79,6 +83,9 @@ const OpDef gelu_grad =
 const OpDef softplus =
     activation("softplus", "Smooth relu: log(1 + e^x).", {"Softplus", 1}, grad_by_x<softplus_grad>);
 const OpDef softplus_grad = gradient("softplus_grad", "Gradient of softplus: dy sigmoid(x).", "x dy");
+
+const OpDef softsign = activation("softsign", "x / (1 + |x|).", {"Softsign", 1}, grad_by_x<softsign_grad>);
+const OpDef softsign_grad = gradient("softsign_grad", "Gradient of softsign: dy / (1 + |x|)^2.", "x dy");
 
 const OpDef swish = activation("swish", "x sigmoid(x), also called SiLU.", {}, grad_by_x<swish_grad>);
 const OpDef swish_grad =

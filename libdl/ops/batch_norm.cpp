@@ -1,8 +1,9 @@
 // Batch norm (Ioffe and Szegedy 2015) in training and with running statistics; dropout (Srivastava et al. 2014).
+#include <array>
+
 #include "kernels/elementwise_attrs.h"
 #include "kernels/norm_attrs.h"
 #include "ops/broadcast.h"
-#include "ops/dims_field.h"
 #include "ops/gradient.h"
 #include "ops/registry.h"
 #include "ops/window.h"
@@ -14,9 +15,12 @@ constexpr auto fields(const DropoutAttrs*) {
       field("rate", &DropoutAttrs::rate, "Fraction of elements set to zero.").range(0, 0.999),
       field("stream", &DropoutAttrs::stream, "Keys the random numbers, a different number for each layer.")};
 }
+constexpr auto enum_names(const NormActivation*) {
+  return std::array<std::string_view, 3>{"none", "relu", "relu6"};
+}
 template <class A>
 constexpr auto activation_field() {
-  return field("activation", &A::activation, "none or relu: applied to the result.");
+  return field("activation", &A::activation, "Applied to the result.");
 }
 template <class A>
 constexpr auto blocked_field() {
@@ -48,8 +52,6 @@ template <class A>
 void require_channels(const InferCtx& c, size_t from, size_t to, size_t r) {
   const auto& a = c.as<A>();
   const TensorType& x = c.x(0);
-  const bool known = a.activation == Activation::none || a.activation == Activation::relu;
-  c.require(known, "activation must be none or relu");
   c.require(x.dtype == DType::f32 && x.shape.rank() >= 2, str("takes f32 (N, C, ...), got ", x.text()));
   const TensorType& gamma = c.x(from);
   c.require(gamma.shape.rank() == 1, str("input ", from, " is ", gamma.text(), ", expected f32[C]"));
@@ -70,16 +72,18 @@ void infer_batch_norm(InferCtx& c) {
 }
 
 void grad_batch_norm(GradCtx& c) {
-  require_unfused(c, c.as<BatchNormAttrs>().activation == Activation::none);
+  require_unfused(c, c.as<BatchNormAttrs>().activation == NormActivation::none);
   if (c.dy[0] == kNone || !(c.needs(0) || c.needs(1) || c.needs(2))) return;
-  const std::vector<ValueId> d = c.emit_all(batch_norm_grad, {c.x(0), c.dy[0], c.x(1), c.y(1), c.y(2)});
+  const BatchNormGradAttrs form{.blocked = c.as<BatchNormAttrs>().blocked};
+  const std::vector<ValueId> d =
+      c.emit_all(batch_norm_grad, {c.x(0), c.dy[0], c.x(1), c.y(1), c.y(2)}, make_attrs(form));
   for (size_t i = 0; i < 3; ++i)
     if (c.needs(i)) c.dx[i] = d[i];
 }
 
 // With fixed statistics: xh = (x - mean) r, r = 1 / sqrt(var + epsilon), y = gamma xh + beta.
 void grad_inference(GradCtx& c) {
-  require_unfused(c, c.as<BatchNormInferenceAttrs>().activation == Activation::none);
+  require_unfused(c, c.as<BatchNormInferenceAttrs>().activation == NormActivation::none);
   const Shape& x = c.type(c.x(0)).shape;
   const Shape channels{x[1]};
   Shape column = channels;  // (C, 1, ...): stretches over x
@@ -117,9 +121,9 @@ const OpDef batch_norm{
 const OpDef batch_norm_grad{
     .name = "batch_norm_grad",
     .doc =
-        "Gradient of batch_norm, through the statistics of the batch; beta, given with activation relu, "
+        "Gradient of batch_norm, through the statistics of the batch; beta, given with an activation, "
         "tells "
-        "where the result was positive.",
+        "where nothing was cut off.",
     .args = "x dy gamma mean rstd beta?",
     .results = "dx dgamma dbeta",
     .attrs = &attr_ops<BatchNormGradAttrs>,
@@ -128,8 +132,8 @@ const OpDef batch_norm_grad{
     .infer =
         [](InferCtx& c) {
           require_channels<BatchNormGradAttrs>(c, 2, c.has(5) ? 6 : 5, 6);
-          const bool relu = c.as<BatchNormGradAttrs>().activation == Activation::relu;
-          c.require(relu == c.has(5), "beta and activation relu belong together");
+          const bool cut = c.as<BatchNormGradAttrs>().activation != NormActivation::none;
+          c.require(cut == c.has(5), "beta and an activation belong together");
           c.require(c.x(0) == c.x(1), str("x is ", c.x(0).text(), ", dy ", c.x(1).text()));
           c.out = {c.x(0), c.x(2), c.x(2)};
         },

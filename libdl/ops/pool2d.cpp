@@ -94,7 +94,8 @@ void grad_avg(GradCtx& c) {
   g.count_include_pad = a.count_include_pad;
   const Shape& x = c.type(c.x(0)).shape;
   g.shape.n = 4;
-  std::copy(x.begin(), x.end(), g.shape.d);
+  std::copy_n(x.begin(), 4, g.shape.d);
+  if (x.rank() == 5) g.shape.d[1] *= x[4];  // channels, with those of the last block that may be unused
   c.dx[0] = c.emit(op::avg_pool2d_grad, {c.dy[0]}, make_attrs(g));
 }
 

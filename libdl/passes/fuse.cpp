@@ -33,10 +33,8 @@ class Fuser {
   }
 
   Graph run() {
-    for (size_t k = 0; k < g_.nodes.size(); ++k) {
-      if (activation(k)) continue;
-      activation_gradient(k);
-    }
+    for (size_t k = 0; k < g_.nodes.size(); ++k)
+      activation(k) || activation_gradient(k) || residual(k) || norm_gradient(k);
     std::vector<Node> kept;
     for (size_t k = 0; k < g_.nodes.size(); ++k)
       if (!gone_[k]) kept.push_back(std::move(g_.nodes[k]));
@@ -44,19 +42,22 @@ class Fuser {
   }
 
  private:
-  // The node that alone produces v for one reader, or null. A node may have been fused already: then it writes v itself.
+  // The node that produces v as its first output for one reader alone, or null. A node may have been fused already: then
+  // it writes v itself.
   Node* sole_producer(ValueId v) {
     const int32_t p = g_.value(v).node;
     if (p < 0 || uses_[at(v)] != 1) return nullptr;
     Node& n = g_.nodes[static_cast<size_t>(p)];
-    return n.out.size() == 1 && n.out[0] == v ? &n : nullptr;
+    return n.out[0] == v ? &n : nullptr;
   }
+  size_t index(const Node& n) const { return static_cast<size_t>(&n - g_.nodes.data()); }
+  json attribute(const Node& n, const char* key) const { return n.op->attrs->dump(n.attrs.get()).at(key); }
 
   // The producer takes over the reader's output; the reader goes.
   void absorb(Node& producer, size_t reader) {
     const ValueId y = g_.nodes[reader].out[0];
     producer.out[0] = y;
-    g_.values[at(y)].node = static_cast<int32_t>(&producer - g_.nodes.data());
+    g_.values[at(y)].node = static_cast<int32_t>(index(producer));
     gone_[reader] = true;
   }
 
@@ -67,7 +68,7 @@ class Fuser {
       return false;  // the epilogues know the default form only
     Node* p = sole_producer(n.in[0]);
     if (!p || !accepts(*p->op, "activation", n.op->name)) return false;
-    if (p->op->attrs->dump(p->attrs.get()).at("activation") != "none") return false;
+    if (attribute(*p, "activation") != "none") return false;
     p->attrs = with(*p, "activation", n.op->name);
     absorb(*p, k);
     return true;
@@ -80,10 +81,51 @@ class Fuser {
     if (!p || p->in.size() > 2 || !accepts(*p->op, "epilogue", n.op->name)) return false;
     const ValueId y = n.in[0];
     const int32_t defined = g_.value(y).node;
-    if (g_.type(y) != g_.type(p->out[0]) || defined >= p - g_.nodes.data()) return false;
+    if (g_.type(y) != g_.type(p->out[0]) || defined >= static_cast<int32_t>(index(*p))) return false;
     p->in.push_back(y);
     p->attrs = with(*p, "epilogue", n.op->name);
     absorb(*p, k);
+    return true;
+  }
+
+  // Whether the node could add another term to its result before the activation.
+  bool takes_residual(const Node& p) const {
+    if (!p.op->args.ends_with(" r?") || attribute(p, "activation") != "none") return false;
+    if (p.op->name == "conv2d") return p.in.size() < 4 && attribute(p, "algorithm") != "im2col";
+    return p.in.size() == static_cast<size_t>(arity_of(p.op->args).least);
+  }
+
+  // A sum into the batch norm or blocked convolution that gives its later term: y = norm(x) + r.
+  bool residual(size_t k) {
+    const Node& n = g_.nodes[k];
+    if (n.op->name != "add" || g_.type(n.in[0]) != g_.type(n.in[1])) return false;
+    const bool later = g_.value(n.in[0]).node > g_.value(n.in[1]).node;
+    const ValueId term = n.in[later ? 0 : 1], r = n.in[later ? 1 : 0];
+    Node* p = sole_producer(term);
+    if (!p || !takes_residual(*p)) return false;
+    if (p->op->name == "conv2d") p->in.resize(3, kNone);  // without a bias
+    p->in.push_back(r);
+    absorb(*p, k);
+    return true;
+  }
+
+  // The gradient of the relu or relu6 that a batch norm has taken in goes into the gradient of that norm, which finds the mask
+  // from beta and what it reads anyway.
+  bool norm_gradient(size_t k) {
+    Node& n = g_.nodes[k];
+    if (n.op->name != "batch_norm_grad" || n.in.size() != 5) return false;
+    const Node* mask = sole_producer(n.in[1]);
+    if (!mask || (mask->op->name != "relu_grad" && mask->op->name != "relu6_grad")) return false;
+    const std::string activation(mask->op->name.substr(0, mask->op->name.find('_')));
+    const int32_t forward = g_.value(mask->in[0]).node;
+    if (forward < 0) return false;
+    const Node& norm = g_.nodes[static_cast<size_t>(forward)];
+    if (norm.op->name != "batch_norm" || norm.in.size() != 5 || norm.out[0] != mask->in[0]) return false;
+    if (norm.in[0] != n.in[0] || attribute(norm, "activation") != activation) return false;
+    gone_[index(*mask)] = true;
+    n.in[1] = mask->in[1];
+    n.in.push_back(norm.in[2]);
+    n.attrs = with(n, "activation", activation);
     return true;
   }
 

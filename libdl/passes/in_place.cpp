@@ -23,7 +23,7 @@ struct Lifetimes {
 
 }  // namespace
 
-std::vector<ValueId> plan_in_place(const Graph& g, bool in_place) {
+std::vector<ValueId> plan_in_place(const Graph& g, bool in_place, size_t prologue) {
   std::vector<ValueId> alias(g.values.size());
   for (size_t v = 0; v < alias.size(); ++v) alias[v] = static_cast<ValueId>(v);
   std::map<ValueId, ValueId> state_of;  // next value -> the state that it replaces
@@ -34,6 +34,12 @@ std::vector<ValueId> plan_in_place(const Graph& g, bool in_place) {
     const int32_t writer = g.value(u.next).node;
     if (writer < 0 || life.last[at(u.state)] > writer)
       life.last[at(u.next)] = std::numeric_limits<int64_t>::max();
+  }
+  const auto before = static_cast<int32_t>(prologue);
+  for (size_t v = 0; v < alias.size(); ++v) {
+    const Value& value = g.values[v];
+    if (value.kind == ValueKind::computed && value.node < before && life.last[v] >= before)
+      life.last[v] = std::numeric_limits<int64_t>::max();
   }
   const auto join = [&](ValueId v, ValueId root) {
     alias[at(v)] = root;

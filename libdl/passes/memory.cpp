@@ -70,7 +70,8 @@ void place_best(std::vector<Block>& blocks) {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const int64_t> scratch_bytes) {
+MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const Scratch> scratch,
+                       size_t prologue) {
   const auto nodes = static_cast<int64_t>(g.nodes.size());
   MemoryPlan plan;
   plan.alias = std::move(alias);
@@ -88,6 +89,9 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
       if (v != kNone) touch(v, k);
     for (ValueId v : g.nodes[static_cast<size_t>(k)].out) touch(v, k);
   }
+  for (size_t v = 0; v < g.values.size(); ++v)
+    if (first[v] < static_cast<int64_t>(prologue) && last[v] >= static_cast<int64_t>(prologue))
+      last[v] = nodes;
   for (const GraphOutput& o : g.outputs) touch(o.value, nodes);
   for (const Update& u : g.updates) touch(u.next, nodes);
 
@@ -97,9 +101,10 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
       blocks.push_back(
           {rounded(std::max<int64_t>(g.values[v].type.bytes(), 1)), first[v], last[v], &plan.offset[v], v});
   for (size_t k = 0; k < g.nodes.size(); ++k)
-    if (scratch_bytes[k] > 0)
-      blocks.push_back({rounded(scratch_bytes[k]), static_cast<int64_t>(k), static_cast<int64_t>(k),
-                        &plan.scratch[k], g.values.size() + k});
+    if (scratch[k].bytes > 0)
+      blocks.push_back({rounded(scratch[k].bytes), scratch[k].keep ? 0 : static_cast<int64_t>(k),
+                        scratch[k].keep ? nodes : static_cast<int64_t>(k), &plan.scratch[k],
+                        g.values.size() + k});
 
   std::vector<int64_t> alive(g.nodes.size() + 2);
   for (const Block& b : blocks) {

@@ -9,7 +9,13 @@ namespace dl {
 
 // alias[v] is the value whose memory v uses: v itself, or for views and in-place nodes that of an earlier value (which
 // may be a leaf: an update written over its parameter). `in_place` off leaves only views.
-DL_API std::vector<ValueId> plan_in_place(const Graph& g, bool in_place = true);
+// What the first `prologue` nodes give to others outlives the run.
+DL_API std::vector<ValueId> plan_in_place(const Graph& g, bool in_place = true, size_t prologue = 0);
+
+struct Scratch {
+  int64_t bytes = 0;
+  bool keep = false;
+};
 
 struct MemoryPlan {
   static constexpr int64_t kElsewhere = -1;  // leaf, or alias of a leaf
@@ -21,8 +27,8 @@ struct MemoryPlan {
 };
 
 // Greedy: blocks in order of size, life or their product (the best of the three), each at the lowest offset that is free
-// for its whole life. `scratch_bytes` has one entry per node.
-DL_API MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias,
-                              std::span<const int64_t> scratch_bytes);
+// for its whole life. `scratch` has one entry per node; what is kept outlives the run.
+DL_API MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<const Scratch> scratch,
+                              size_t prologue = 0);
 
 }  // namespace dl

@@ -13,22 +13,38 @@ namespace dl {
 // to the same shape and dropout of rate 0.
 DL_API Graph simplify(Graph g);
 
-// Moves activations into the affine, matmul or conv2d that produces their input, and the mask of an activation's
-// gradient into the matmul that produces the incoming gradient.
+// Of a network that is not trained: batch norms go into the weights and biases of the convolutions that feed them.
+DL_API Graph fold(Graph g);
+
+// Moves activations into the affine, matmul, conv2d or batch_norm that produces their input, sums into the batch_norm
+// or blocked conv2d that gives a term, and the mask of an activation's gradient into the matmul that produces the incoming gradient or
+// the batch_norm_grad that reads it.
 DL_API Graph fuse(Graph g);
+
+// Keeps chains of convolutions in blocked form (kernels/blocked.h) and chooses each convolution's algorithm by its
+// shapes; conversions stand at the ends of a chain. `winograd` allows that algorithm.
+DL_API Graph layout(Graph g, bool winograd = true);
+// Why a convolution of a graph is computed as it is, for people; empty for other nodes.
+DL_API std::string algorithm_reason(const Graph& g, const Node& n);
 
 // Moves each node that updates parameters or state to the earliest place at which everything else has read the old
 // value, so that its gradient's memory is free early.
 DL_API Graph schedule(Graph g);
 
+// Of a network that is not trained: what follows from parameters, state and constants alone goes first.
+DL_API Graph hoist(Graph g);
+// How many nodes at the start give the same in every run: none where the graph updates parameters or state.
+DL_API size_t prologue_of(const Graph& g);
+
 struct PassOptions {
   std::set<std::string, std::less<>>
-      off;              // names of passes to leave out: "simplify", "fuse", "schedule", "in_place"
+      off;  // names of passes to leave out: "fold", "simplify", "fuse", "layout", "winograd", "schedule", "hoist",
+            // "in_place"
   bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();
-// simplify, fuse, simplify, schedule. Error (config) for an unknown name in `off`.
+// fold, simplify, fuse, layout, schedule, hoist. Error (config) for an unknown name in `off`.
 DL_API Graph optimise(Graph g, const PassOptions& options);
 
 // Rebuilds a graph from `nodes` with `replace[v]` standing for value v everywhere (identity where kNone); unused

@@ -10,6 +10,7 @@ namespace dl {
 struct EvalConfig {
   std::string split;
   int64_t batch_size = 256;
+  double bench_seconds = 2;
   std::vector<std::string> metrics;
   std::vector<std::string> gates;
 };
@@ -20,6 +21,7 @@ constexpr auto fields(const EvalConfig*) {
       field("batch_size", &EvalConfig::batch_size,
             "Samples at a time; the loss depends on it by rounding, nothing else does.")
           .range(1, 1 << 20),
+      field("bench_seconds", &EvalConfig::bench_seconds, "How long --bench measures.").range(0.01, 3600),
       field("metrics", &EvalConfig::metrics, "Names of the metrics to report; empty: all that apply."),
       field("gates", &EvalConfig::gates,
             "Conditions such as 'accuracy>=0.98'; a false one makes dl-eval exit with 10."),

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "base/str.h"
 #include "exec/executor.h"
 #include "nn/model.h"
 
@@ -17,13 +18,25 @@ class ExecutorCache {
 
   Executor& at(int64_t batch) {
     auto& slot = made_[batch];
+    const bool is_new = !slot;
     if (!slot)
       slot = std::make_unique<Executor>(make_plan(build_(batch).graph, options_), pool_, store_, seed_);
+    if (is_new && profile_) slot->report_to(profile_, str(stage_, ", batch ", batch));
     return *slot;
+  }
+  // Parameters have changed.
+  void refresh() {
+    for (const auto& [batch, executor] : made_) executor->refresh();
   }
   // For a plan that was made before.
   void put(int64_t batch, Plan plan) {
     made_[batch] = std::make_unique<Executor>(std::move(plan), pool_, store_, seed_);
+    if (profile_) made_[batch]->report_to(profile_, str(stage_, ", batch ", batch));
+  }
+  // Executors made from now on report to `profile`, where there is one.
+  void report_to(Profile* profile, std::string stage) {
+    profile_ = profile;
+    stage_ = std::move(stage);
   }
 
  private:
@@ -32,6 +45,8 @@ class ExecutorCache {
   Pool* pool_;
   TensorMap& store_;
   uint64_t seed_;
+  Profile* profile_ = nullptr;
+  std::string stage_;
   std::map<int64_t, std::unique_ptr<Executor>> made_;
 };
 

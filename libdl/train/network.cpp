@@ -94,21 +94,25 @@ bool Inference::add_loss(const ClassCounts& counts) {
   return true;
 }
 
-const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
-  if (inputs.empty()) throw Error(Exit::internal, "no inputs");
+Executor& Inference::executor(int64_t batch) {
   if (!executors_) {
     PlanOptions options;
     options.threads = pool_threads(pool_);
     executors_ = std::make_unique<ExecutorCache>(
-        [this](int64_t batch) {
-          Model m = network(batch);
+        [this](int64_t samples) {
+          Model m = network(samples);
           if (with_loss_)
-            m = build_evaluation(model_.config.at("model"), train_, schema_, counts_, batch).model;
+            m = build_evaluation(model_.config.at("model"), train_, schema_, counts_, samples).model;
           return m;
         },
         options, pool_, model_.parameters, 0);
   }
-  Executor& executor = executors_->at(inputs.begin()->second.shape()[0]);
+  return executors_->at(batch);
+}
+
+const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
+  if (inputs.empty()) throw Error(Exit::internal, "no inputs");
+  Executor& executor = this->executor(inputs.begin()->second.shape()[0]);
   for (const auto& [name, tensor] : inputs)
     if (executor.has_input(name)) executor.feed(name, tensor);
   executor.run();

@@ -43,6 +43,7 @@ class DL_API Inference {
   Inference(ModelFile model, Pool* pool);
   const ModelFile& model() const { return model_; }
   const Schema& schema() const { return schema_; }
+  Pool* pool() const { return pool_; }
   // Lets run() compute the output "loss" too, as the model was trained; it then wants the targets among its inputs.
   // False when the losses need class counts and `counts` is empty.
   bool add_loss(const ClassCounts& counts = {});
@@ -50,6 +51,8 @@ class DL_API Inference {
   // Runs a batch; inputs by name with the batch extent, which all of them share. The executor holds the
   // outputs until the next run.
   const Executor& run(const std::map<std::string, Tensor>& inputs);
+  // The executor for a batch size; made when it is first asked for.
+  Executor& executor(int64_t batch);
 
  private:
   ModelFile model_;

@@ -245,6 +245,7 @@ struct Trainer::Impl {
     if (split.empty()) return {};
     const Head& head = heads.front();
     Metrics metrics(metrics_setup());
+    executors.refresh();
     Loader batches(valid_data(),
                    {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
     size_t target = 0;
@@ -361,10 +362,13 @@ struct Trainer::Impl {
     ExecutorCache train(
         [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
         options, pool.pool, store, request.seed);
+    train.report_to(request.profile, "step");
     train.put(full_batch(), plan);
     ExecutorCache evaluate(
         [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
         options, pool.pool, store, request.seed);
+    evaluate.report_to(request.profile, "evaluation");
+    if (request.profile) request.profile->set_ceilings(measure_ceilings(pool.pool, plan.isa));
     loader.set_position(counters.epoch, counters.batch);
     event("run_start", {{"step", counters.step},
                         {"epoch", counters.epoch},

@@ -29,6 +29,7 @@ struct TrainRequest {
   int threads = 1;
   std::string tmp;
   PassOptions passes;
+  Profile* profile = nullptr;  // where steps and evaluations report their nodes; null: nowhere
 };
 
 // What a run asks of and tells its surroundings. All may be empty.

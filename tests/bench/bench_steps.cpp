@@ -1,11 +1,17 @@
 // Throughput of whole training steps and inference on random data, of the workloads that the peers' benchmark defines:
-//   bench_steps [workload ...] [--threads N] [--seconds S]
+//   bench_steps [workload ...] [--threads N] [--seconds S] [--mode train|infer] [--batch N] [--without PASS]... [--profile]
 // Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
 
 #include "base/random.h"
 #include "exec/executor.h"
@@ -16,44 +22,47 @@ using namespace dl;
 namespace {
 
 struct Workload {
-  const char* name;
+  std::string name;
   Shape sample;
   int64_t batch, classes;
-  const char* model;
-  const char* train;
+  std::vector<int64_t> inference;  // batches
+  json model, train;
 };
 
-constexpr const char* kSgd = R"({"optimizer": {"type": "sgd", "lr": 0.1}})";
-constexpr const char* kMomentum = R"({"optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}})";
-
-// W1: MLP 784-512-256-10, ReLU, SGD. W2: LeNet-5 with tanh and average pooling; W2r: with ReLU.
-const Workload kWorkloads[] = {
-    {"W1",
-     {784},
-     128,
-     10,
-     R"({"layers": [{"type": "dense", "units": 512}, "relu", {"type": "dense", "units": 256}, "relu", {"type": "dense", "units": 10}]})",
-     kSgd},
-    {"W2",
-     {1, 28, 28},
-     128,
-     10,
-     R"({"layers": [{"type": "conv2d", "filters": 6, "kernel": 5, "padding": 2}, "tanh", {"type": "avg_pool2d", "kernel": 2},
-         {"type": "conv2d", "filters": 16, "kernel": 5}, "tanh", {"type": "avg_pool2d", "kernel": 2}, "flatten",
-         {"type": "dense", "units": 120}, "tanh", {"type": "dense", "units": 84}, "tanh", {"type": "dense", "units": 10}]})",
-     kMomentum},
-    {"W2r",
-     {1, 28, 28},
-     128,
-     10,
-     R"({"layers": [{"type": "conv2d", "filters": 6, "kernel": 5, "padding": 2}, "relu", {"type": "avg_pool2d", "kernel": 2},
-         {"type": "conv2d", "filters": 16, "kernel": 5}, "relu", {"type": "avg_pool2d", "kernel": 2}, "flatten",
-         {"type": "dense", "units": 120}, "relu", {"type": "dense", "units": 84}, "relu", {"type": "dense", "units": 10}]})",
-     kMomentum},
-};
+std::vector<Workload> read_workloads(const char* path) {
+  std::ifstream in(path);
+  const json all = json::parse(in, nullptr, true, true);
+  std::vector<Workload> out;
+  for (const json& j : all) {
+    Workload w{j["name"], {}, j["batch"], j["classes"], {}, j["model"], j["train"]};
+    for (int64_t extent : j["sample"]) w.sample.push_back(extent);
+    w.inference = j.value("inference", std::vector<int64_t>{w.batch});
+    out.push_back(std::move(w));
+  }
+  return out;
+}
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return double(usage.ru_maxrss) / 1024;
+}
+
+// Seconds since this process was created.
+double age() {
+  std::ifstream in("/proc/self/stat");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string field;
+  for (int i = 0; i < 20; ++i) fields >> field;
+  timespec t{};
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec) -
+         std::atof(field.c_str()) / double(sysconf(_SC_CLK_TCK));
 }
 
 Schema schema_of(const Workload& w) {
@@ -65,31 +74,42 @@ Schema schema_of(const Workload& w) {
   return s;
 }
 
-void measure(const Workload& w, bool training, int threads, double seconds, bool nodes) {
+struct Settings {
+  int threads = 2;
+  double seconds = 2;
+  bool profile = false;
+  std::string mode;   // empty: both
+  int64_t batch = 0;  // 0: those of the workload
+  PassOptions passes;
+};
+
+void measure(const Workload& w, bool training, int64_t batch, const Settings& settings) {
+  const int threads = settings.threads;
   const Schema schema = schema_of(w);
   TrainConfig train;
-  parse_fields(train, json::parse(w.train), "/train");
-  const json model = json::parse(w.model);
-  Model m = training ? build_training_step(model, train, schema, {}, w.batch).model
-                     : build_model(model, build_options(schema, w.batch, false));
+  parse_fields(train, w.train, "/train");
+  Model m = training ? build_training_step(w.model, train, schema, {}, batch).model
+                     : build_model(w.model, build_options(schema, batch, false));
   Pool* pool = pool_create(threads);
   {
     TensorMap state = initial_values(m, 1);
-    Executor ex(make_plan(m.graph, {.passes = {}, .isa = best_isa(), .threads = threads}), pool, state);
+    Executor ex(make_plan(m.graph, {.passes = settings.passes, .isa = best_isa(), .threads = threads}), pool,
+                state);
     Random r(7, 7);
     Tensor x(ex.graph().type(ex.graph().find("x")));
     for (float& v : x.data<float>()) v = float(r.normal());
     ex.feed("x", x);
     if (training) {
-      Tensor y(DType::i32, {w.batch});
+      Tensor y(DType::i32, {batch});
       for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
       ex.feed("y", y);
       ex.feed_scalar("learning_rate", 1e-4);
       ex.feed_scalar("step", 1);
     }
     ex.run();
+    const double first = age();
     std::vector<double> rates;
-    const double end = now() + seconds;
+    const double end = now() + settings.seconds;
     while (now() < end || rates.size() < 3) {
       const double start = now();
       int64_t steps = 0;
@@ -97,26 +117,20 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
         ex.run();
         ++steps;
       }
-      rates.push_back(double(steps * w.batch) / (now() - start));
+      rates.push_back(double(steps * batch) / (now() - start));
     }
     std::sort(rates.begin(), rates.end());
     std::printf(
-        "{\"workload\": \"%s\", \"mode\": \"%s\", \"threads\": %d, \"best\": %.0f, \"median\": %.0f}\n",
-        w.name, training ? "train" : "infer", threads, rates.back(), rates[rates.size() / 2]);
-    if (nodes) {
-      const Graph& g = ex.graph();
-      for (size_t k = 0; k < g.nodes.size(); ++k) {
-        double least = 1e9;
-        for (int i = 0; i < 50; ++i) {
-          const double start = now();
-          ex.run(k, k + 1);
-          least = std::min(least, now() - start);
-        }
-        const double flops = double(node_flops(g, g.nodes[k]));
-        std::printf("  %8.1f us %8.1f GFLOP/s  %s %s %s\n", 1e6 * least, flops / least / 1e9,
-                    g.nodes[k].name.c_str(), std::string(g.nodes[k].op->name).c_str(),
-                    g.type(g.nodes[k].out[0]).text().c_str());
-      }
+        "{\"workload\": \"%s\", \"mode\": \"%s\", \"batch\": %lld, \"threads\": %d, \"best\": %.2f, "
+        "\"median\": %.2f, \"peak_mib\": %.1f, \"first_step_seconds\": %.3f}\n",
+        w.name.c_str(), training ? "train" : "infer", static_cast<long long>(batch), threads, rates.back(),
+        rates[rates.size() / 2], peak_mib(), first);
+    if (settings.profile) {
+      Profile profile;
+      profile.set_ceilings(measure_ceilings(pool, best_isa()));
+      ex.report_to(&profile, w.name);
+      for (int i = 0; i < 5; ++i) ex.run();
+      std::fputs(profile.table().c_str(), stdout);
     }
     std::fflush(stdout);
   }
@@ -126,24 +140,30 @@ void measure(const Workload& w, bool training, int threads, double seconds, bool
 }  // namespace
 
 int main(int argc, char** argv) {
-  int threads = 2;
-  double seconds = 2;
-  bool nodes = false;
+  Settings settings;
   std::vector<std::string> names;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
-      threads = std::atoi(argv[++i]);
+      settings.threads = std::atoi(argv[++i]);
     else if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc)
-      seconds = std::atof(argv[++i]);
-    else if (!std::strcmp(argv[i], "--nodes"))
-      nodes = true;
+      settings.seconds = std::atof(argv[++i]);
+    else if (!std::strcmp(argv[i], "--without") && i + 1 < argc)
+      settings.passes.off.insert(argv[++i]);
+    else if (!std::strcmp(argv[i], "--mode") && i + 1 < argc)
+      settings.mode = argv[++i];
+    else if (!std::strcmp(argv[i], "--batch") && i + 1 < argc)
+      settings.batch = std::atoll(argv[++i]);
+    else if (!std::strcmp(argv[i], "--profile"))
+      settings.profile = true;
     else
       names.push_back(argv[i]);
   }
-  for (const Workload& w : kWorkloads) {
+  for (const Workload& w : read_workloads(DL_WORKLOADS)) {
     if (!names.empty() && std::find(names.begin(), names.end(), w.name) == names.end()) continue;
-    measure(w, true, threads, seconds, nodes);
-    measure(w, false, threads, seconds, nodes);
+    if (settings.mode != "infer") measure(w, true, settings.batch ? settings.batch : w.batch, settings);
+    if (settings.mode == "train") continue;
+    for (int64_t batch : settings.batch ? std::vector{settings.batch} : w.inference)
+      measure(w, false, batch, settings);
   }
   return 0;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """check_files.py ROOT: length of source files, places of one machine in tracked files, JSON that parses."""
+import fnmatch
 import json
 import pathlib
 import re
@@ -20,9 +21,13 @@ def tracked():
         names = run.stdout.split("\0")[:-1] if run.returncode == 0 else []
     except FileNotFoundError:
         names = []
-    skip = {".git", ".cache"}
-    return [root / n for n in names] or [p for p in root.rglob("*") if p.is_file() and not skip & set(p.parts)
-                                         and not any(part.startswith("build") for part in p.relative_to(root).parts)]
+    patterns = ["/.git"] + (root / ".gitignore").read_text().split()  # a leading slash: at the root only
+
+    def ignored(path):
+        parts = path.relative_to(root).parts
+        return any(fnmatch.fnmatch(part, p.strip("/")) for p in patterns for part in (parts[:1] if p[0] == "/" else parts))
+
+    return [root / n for n in names] or [p for p in root.rglob("*") if p.is_file() and not ignored(p)]
 
 
 def without_comments(text):

@@ -16,6 +16,9 @@ double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 const AddReference kReferences[] = {
     {"relu", [](Reference& r) { map(r, [](double x) { return x > 0 ? x : 0; }); }},
+    {"relu6", [](Reference& r) { map(r, [](double x) { return x < 0   ? 0
+                                                              : x > 6 ? 6
+                                                                      : x; }); }},
     {"sigmoid", [](Reference& r) { map(r, sigmoid); }},
     {"tanh", [](Reference& r) { map(r, [](double x) { return std::tanh(x); }); }},
     {"leaky_relu",
@@ -40,17 +43,22 @@ const AddReference kReferences[] = {
      [](Reference& r) {
        map(r, [](double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))); });
      }},
+    {"softsign", [](Reference& r) { map(r, [](double x) { return x / (1 + std::fabs(x)); }); }},
     {"swish", [](Reference& r) { map(r, [](double x) { return x * sigmoid(x); }); }},
 };
 
 const AddRows kRows({
     {"relu", {"f32[N]"}, "{}", {.avoid = {0}}},
     {"relu", {"f32[2,3,4,5]"}, "{}", {.avoid = {0}, .out = {"f32[2,3,4,5]"}}},
+    {"relu6", {"f32[N] -3..9"}, "{}", {.avoid = {0, 6}}},
+    {"relu", {"f32[2100003]"}, "{}", {.grad = false}},  // stores around the cache
     {"sigmoid", {"f32[N]"}},
     {"sigmoid", {"f32[500] -100..100"}, "{}", {.grad = false}},
     {"tanh", {"f32[N]"}},
     {"tanh", {"f32[500] -20..20"}},
     {"tanh", {"f32[500] -1e-3..1e-3"}},
+    {"softsign", {"f32[N]"}, "{}", {.avoid = {0}}},
+    {"softsign", {"f32[500] -100..100"}, "{}", {.grad = false}},
     {"leaky_relu", {"f32[N]"}, "{}", {.avoid = {0}}},
     {"leaky_relu", {"f32[100]"}, R"({"slope": 0.25})", {.avoid = {0}}},
     {"elu", {"f32[N]"}},

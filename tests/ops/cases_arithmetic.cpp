@@ -60,6 +60,7 @@ const AddRows kRows({
     {"add", {"f32[7,N]", "f32[N]"}},
     {"add", {"f32[]", "f32[]"}, "{}", {.out = {"f32[]"}}},
     {"add", {"f32[4,3,5,7]", "f32[1,3,1,1]"}, "{}", {.out = {"f32[4,3,5,7]"}}},
+    {"add", {"f32[2100003]", "f32[2100003]"}, "{}", {.grad = false}},  // stores around the cache
     {"add", {"f32[3,1,5]", "f32[2,1,4,1]"}, "{}", {.out = {"f32[2,3,4,5]"}}},
     {"add", {"f32[2,1,3,1,2,1]", "f32[1,2,1,3,1,2]"}},
     {"add", {"f32[2,3]", "f32[4]"}, "{}", {.error = "do not fit"}},
@@ -84,6 +85,7 @@ const AddRows kRows({
     {"broadcast_to", {"f32[17,1]"}, R"({"shape": [17, 2000]})"},
     {"broadcast_to", {"f32[]"}, R"({"shape": [5, 7]})"},
     {"broadcast_to", {"f32[2,4]"}, R"({"shape": [2, 3, 4, 5], "axes": [1, 3]})"},
+    {"broadcast_to", {"f32[14,3,16]"}, R"({"shape": [14, 3, 56, 56, 16], "axes": [2, 3]})", {.grad = false}},
     {"broadcast_to", {"f32[3]"}, R"({"shape": [2, 4]})", {.error = "does not stretch"}},
     {"broadcast_to", {"f32[3]"}, R"({"shape": [3, 4], "axes": [2]})", {.error = "axis 2 is out of range"}},
 });

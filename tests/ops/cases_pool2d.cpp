@@ -9,37 +9,62 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-// Calls window(image plane offset, y0, y1, x0, x1, cells): the part inside the image, and the cells inside image and pads.
+// A window: the part inside the image, in which pixel (y, x) is element at(y, x), and the cells inside image and pads. Of
+// blocked images the last axis is part of the channel.
+struct Window {
+  int64_t plane, h, w, lanes, lane;
+  int64_t y0, y1, x0, x1, cells;
+  int64_t at(int64_t y, int64_t x) const { return ((plane * h + y) * w + x) * lanes + lane; }
+};
+
+// Calls f(i, window) for every element i of y, pooled images x.
 template <class F>
-void for_each_window(Reference& r, F window) {
+void for_each_window(const Reference& r, const Shape& x, const Shape& y, F f) {
   const Ints kernel = r.attr<Ints>("kernel"), stride = r.attr<Ints>("stride"), pads = r.attr<Ints>("pads");
-  const int64_t h = r.x().dim(2), w = r.x().dim(3), oh = r.y().dim(2), ow = r.y().dim(3);
-  for (int64_t i = 0; i < r.y().size(); ++i) {
-    const int64_t y = i / ow % oh * stride[0] - pads[0], x = i % ow * stride[1] - pads[1];
-    const int64_t yp = std::min(y + kernel[0], h + pads[2]), xp = std::min(x + kernel[1], w + pads[3]);
-    r.y()[i] = window(i / (ow * oh) * h * w, std::max<int64_t>(y, 0), std::min(yp, h),
-                      std::max<int64_t>(x, 0), std::min(xp, w), (yp - y) * (xp - x));
+  const int64_t h = x[2], w = x[3], oh = y[2], ow = y[3], lanes = x.rank() == 5 ? x[4] : 1;
+  for (int64_t i = 0; i < y.elements(); ++i) {
+    const int64_t pixel = i / lanes, plane = pixel / (ow * oh);
+    const int64_t top = pixel / ow % oh * stride[0] - pads[0], left = pixel % ow * stride[1] - pads[1];
+    const int64_t bottom = std::min(top + kernel[0], h + pads[2]),
+                  right = std::min(left + kernel[1], w + pads[3]);
+    f(i, Window{plane, h, w, lanes, i % lanes, std::max<int64_t>(top, 0), std::min(bottom, h),
+                std::max<int64_t>(left, 0), std::min(right, w), (bottom - top) * (right - left)});
   }
 }
 
 const AddReference kMax("max_pool2d", [](Reference& r) {
-  const int64_t w = r.x().dim(3);
-  for_each_window(r, [&](int64_t at, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t) {
-    double best = -INFINITY;
-    for (int64_t y = y0; y < y1; ++y)
-      for (int64_t x = x0; x < x1; ++x) best = std::max(best, r.x()[at + y * w + x]);
-    return best;
+  for_each_window(r, r.x().shape(), r.y().shape(), [&](int64_t i, const Window& w) {
+    r.y()[i] = -INFINITY;
+    for (int64_t y = w.y0; y < w.y1; ++y)
+      for (int64_t x = w.x0; x < w.x1; ++x) r.y()[i] = std::max(r.y()[i], r.x()[w.at(y, x)]);
   });
 });
 
+const AddReference kMaxGrad("max_pool2d_grad", [](Reference& r) {
+  for_each_window(r, r.x().shape(), r.x(1).shape(), [&](int64_t i, const Window& w) {
+    int64_t best = w.at(w.y0, w.x0);
+    for (int64_t y = w.y0; y < w.y1; ++y)
+      for (int64_t x = w.x0; x < w.x1; ++x)
+        if (r.x()[w.at(y, x)] > r.x()[best]) best = w.at(y, x);
+    r.y()[best] += r.x(1)[i];
+  });
+});
+
+double counted(const Reference& r, const Window& w) {
+  return static_cast<double>(r.attr<bool>("count_include_pad") ? w.cells : (w.y1 - w.y0) * (w.x1 - w.x0));
+}
+
 const AddReference kAvg("avg_pool2d", [](Reference& r) {
-  const int64_t w = r.x().dim(3);
-  const bool pads = r.attr<bool>("count_include_pad");
-  for_each_window(r, [&](int64_t at, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t cells) {
-    double sum = 0;
-    for (int64_t y = y0; y < y1; ++y)
-      for (int64_t x = x0; x < x1; ++x) sum += r.x()[at + y * w + x];
-    return sum / static_cast<double>(pads ? cells : (y1 - y0) * (x1 - x0));
+  for_each_window(r, r.x().shape(), r.y().shape(), [&](int64_t i, const Window& w) {
+    for (int64_t y = w.y0; y < w.y1; ++y)
+      for (int64_t x = w.x0; x < w.x1; ++x) r.y()[i] += r.x()[w.at(y, x)] / counted(r, w);
+  });
+});
+
+const AddReference kAvgGrad("avg_pool2d_grad", [](Reference& r) {
+  for_each_window(r, r.y().shape(), r.x().shape(), [&](int64_t i, const Window& w) {
+    for (int64_t y = w.y0; y < w.y1; ++y)
+      for (int64_t x = w.x0; x < w.x1; ++x) r.y()[w.at(y, x)] += r.x()[i] / counted(r, w);
   });
 });
 
@@ -76,6 +101,8 @@ const AddRows kRows({
     {"avg_pool2d",
      {"f32[1,2,8,40]"},
      R"({"kernel": 3, "stride": 2, "pads": [0,1,1,1], "ceil_mode": true, "count_include_pad": true})"},
+    {"max_pool2d_grad", {"f32[1,2,6,7] =1", "f32[1,2,3,4]"}, R"({"kernel": 3, "stride": 2, "pads": 1})"},
+    {"max_pool2d_grad", {"f32[1,2,6,7] =1", "f32[1,2,3,3]"}, R"({"kernel": 2, "stride": 2})"},
     {"max_pool2d",
      {"f32[1,2,4,4]"},
      R"({"kernel": 3, "pads": 3})",

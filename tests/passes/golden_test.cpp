@@ -62,6 +62,8 @@ TEST_CASE("a training step reads the same after each pass as it did before") {
   check_golden("simplify", g);
   g = fuse(std::move(g));
   check_golden("fuse", g);
+  g = layout(std::move(g));
+  check_golden("layout", g);
   g = schedule(std::move(g));
   check_golden("schedule", g);
 }

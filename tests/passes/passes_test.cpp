@@ -71,6 +71,80 @@ output dx %3
 )");
 }
 
+TEST_CASE(
+    "fuse moves a sum and a relu into the later of two batch norms, and the relu's mask into its gradient") {
+  const Graph sum = fuse(parse(R"(graph g
+%0 = input x : f32[2,3]
+%1 = parameter p : f32[3]
+%2, %3, %4, %5, %6 = batch_norm(%0, %1, %1, %1, %1) : f32[2,3], f32[3], f32[3], f32[3], f32[3] ; a
+%7, %8, %9, %10, %11 = batch_norm(%0, %1, %1, %1, %1) : f32[2,3], f32[3], f32[3], f32[3], f32[3] ; b
+%12 = add(%7, %2) : f32[2,3] ; sum
+%13 = relu(%12) : f32[2,3] ; relu
+output y %13)"));
+  CHECK(print(sum) == R"(graph g
+%0 = input x : f32[2,3]
+%1 = parameter p : f32[3]
+%2, %3, %4, %5, %6 = batch_norm(%0, %1, %1, %1, %1) : f32[2,3], f32[3], f32[3], f32[3], f32[3] ; a
+%7, %8, %9, %10, %11 = batch_norm(%0, %1, %1, %1, %1, %2) {"activation":"relu"} : f32[2,3], f32[3], f32[3], f32[3], f32[3] ; b
+output y %7
+)");
+  const Graph mask = fuse(parse(R"(graph g
+%0 = input x : f32[2,3]
+%1 = input dy : f32[2,3]
+%2 = parameter gamma : f32[3]
+%3 = parameter beta : f32[3]
+%4 = parameter p : f32[3]
+%5, %6, %7, %8, %9 = batch_norm(%0, %2, %3, %4, %4) : f32[2,3], f32[3], f32[3], f32[3], f32[3] ; a
+%10 = relu(%5) : f32[2,3] ; relu
+%11 = relu_grad(%10, %1) : f32[2,3] ; relu
+%12, %13, %14 = batch_norm_grad(%0, %11, %2, %6, %7) : f32[2,3], f32[3], f32[3] ; a
+output dx %12)"));
+  CHECK(print(mask) == R"(graph g
+%0 = input x : f32[2,3]
+%1 = input dy : f32[2,3]
+%2 = parameter gamma : f32[3]
+%3 = parameter beta : f32[3]
+%4 = parameter p : f32[3]
+%5, %6, %7, %8, %9 = batch_norm(%0, %2, %3, %4, %4) {"activation":"relu"} : f32[2,3], f32[3], f32[3], f32[3], f32[3] ; a
+%10, %11, %12 = batch_norm_grad(%0, %1, %2, %6, %7, %3) {"activation":"relu"} : f32[2,3], f32[3], f32[3] ; a
+output dx %10
+)");
+}
+
+TEST_CASE("layout keeps a chain in blocked form with one conversion at its end") {
+  const Graph g = parse(R"(graph g
+%0 = input x : f32[2,3,8,8]
+%1 = parameter w1 : f32[20,3,3,3]
+%2 = parameter w2 : f32[32,20,3,3]
+%3 = conv2d(%0, %1) {"pads":[1,1,1,1]} : f32[2,20,8,8] ; conv_1
+%4 = relu(%3) : f32[2,20,8,8] ; relu
+%5 = conv2d(%4, %2) {"pads":[1,1,1,1]} : f32[2,32,8,8] ; conv_2
+%6 = max_pool2d(%5) {"kernel":[2,2],"stride":[2,2]} : f32[2,32,4,4] ; pool
+%7 = reshape(%6) {"shape":[2,512]} : f32[2,512] ; flatten
+%8 = reduce_mean(%6) {"axes":[2,3]} : f32[2,32] ; mean
+output flat %7
+output mean %8)");
+  const Graph with = layout(g), without = layout(g, false);
+  verify(with);
+  CHECK(print(with) == R"(graph g
+%0 = input x : f32[2,3,8,8]
+%1 = parameter w1 : f32[20,3,3,3]
+%2 = parameter w2 : f32[32,20,3,3]
+%3 = conv2d(%0, %1) {"pads":[1,1,1,1],"algorithm":"planar"} : f32[2,2,8,8,16] ; conv_1
+%4 = relu(%3) : f32[2,2,8,8,16] ; relu
+%5 = conv2d(%4, %2) {"pads":[1,1,1,1],"algorithm":"winograd"} : f32[2,2,8,8,16] ; conv_2
+%6 = max_pool2d(%5) {"kernel":[2,2],"stride":[2,2]} : f32[2,2,4,4,16] ; pool
+%7 = from_blocked(%6) {"channels":32} : f32[2,32,4,4] ; pool
+%8 = reshape(%7) {"shape":[2,512]} : f32[2,512] ; flatten
+%9 = reduce_mean(%6) {"axes":[2,3]} : f32[2,2,16] ; mean
+%10 = reshape(%9) {"shape":[2,32]} : f32[2,32] ; mean
+output flat %8
+output mean %10
+)");
+  CHECK(print(without).find("winograd") == std::string::npos);
+  CHECK(print(without).find(R"("algorithm":"direct")") != std::string::npos);
+}
+
 TEST_CASE("an elementwise node whose input dies writes over it, unless the input is an output or a leaf") {
   const Graph g = parse(R"(graph g
 %0 = input x : f32[8]
@@ -94,7 +168,7 @@ TEST_CASE("blocks that are alive together never overlap and the arena is close t
             ") : f32[64] ; n" + std::to_string(i) + "\n";
   text += "output y %40\noutput z %7\n";
   const Graph g = parse(text.c_str());
-  const std::vector<int64_t> scratch(g.nodes.size(), 128);
+  const std::vector<Scratch> scratch(g.nodes.size(), {128, false});
   const MemoryPlan plan = plan_memory(g, plan_in_place(g, false), scratch);
   CHECK(plan.arena_bytes >= plan.lower_bound);
   CHECK(plan.arena_bytes <= 2 * plan.lower_bound);
@@ -115,5 +189,7 @@ TEST_CASE("an unknown pass name is refused with the known ones") {
   PassOptions options;
   options.off = {"fuze"};
   CHECK_THROWS_WITH_AS(optimise(Graph{}, options),
-                       "there is no pass 'fuze', expected one of simplify, fuse, schedule, in_place", Error);
+                       "there is no pass 'fuze', expected one of fold, simplify, fuse, layout, winograd, "
+                       "schedule, hoist, in_place",
+                       Error);
 }

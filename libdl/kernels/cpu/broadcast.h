@@ -13,13 +13,25 @@ struct Rows {
   int64_t inner = 1, count = 1;
   int64_t step[kOperands];
 
-  // Offsets of the operands at row r.
-  void offsets(int64_t r, int64_t (&at)[kOperands]) const {
-    for (int64_t& a : at) a = 0;
+  struct Position {
+    int64_t index[6];       // along the outer loops
+    int64_t at[kOperands];  // offsets of the operands
+  };
+  Position position(int64_t r) const {
+    Position p{};
     for (int i = rank - 1; i >= 0; --i) {
-      const int64_t d = r % dims[i];
+      p.index[i] = r % dims[i];
       r /= dims[i];
-      for (int k = 0; k < kOperands; ++k) at[k] += d * stride[i][k];
+      for (int k = 0; k < kOperands; ++k) p.at[k] += p.index[i] * stride[i][k];
+    }
+    return p;
+  }
+  void advance(Position& p) const {  // to the next row
+    for (int i = rank - 1; i >= 0; --i) {
+      for (int k = 0; k < kOperands; ++k) p.at[k] += stride[i][k];
+      if (++p.index[i] < dims[i]) return;
+      for (int k = 0; k < kOperands; ++k) p.at[k] -= dims[i] * stride[i][k];
+      p.index[i] = 0;
     }
   }
 };

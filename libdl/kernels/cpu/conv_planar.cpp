@@ -103,6 +103,7 @@ void plan_forward(const Call& c, Work& w) {
   w.chunks[0] = f.nkb;
   w.chunks[1] = ceil_div(f.units(), f.per());
   w.shared = f.nkb * (f.size + kBlock);
+  w.once = 1;
   w.local = f.frame();
 }
 

@@ -3,6 +3,8 @@
 //   many tiles: phase 0 transforms all weights, a chunk of phase 1 is a superblock whose V stays in L2;
 //   few tiles, or more weights than fit L3 when transformed: phase 0 transforms all tiles, a chunk of phase 1 is
 //   (superblock, chunk of output channels) and transforms the weights of its channels.
+// Weights that stay the same over many runs are always transformed first, and once; where there are few tiles, several
+// chunks then share a superblock, each with its part of the output channels.
 // An output is the same sum in either.
 #include "kernels/cpu/conv_winograd.h"
 
@@ -28,10 +30,11 @@ struct Plan {
   Tiles g;
   int64_t nib, nob;  // blocks in and out
   bool tiles_first;
+  int64_t parts;             // chunks of a superblock
   int64_t sb, nsb, kc, nch;  // tiles of a superblock, blocks of a chunk of output channels; how many of them
   int64_t v_p, v_cb, m_p, m_kb, u_p;
 
-  Plan(const ConvShape& s, bool back)
+  Plan(const ConvShape& s, bool back, bool fixed_weights = false)
       : s(s), back(back), g(s, back), nib(blocks_of(back ? s.k : s.c)), nob(blocks_of(back ? s.c : s.k)) {
     const int64_t tiles = max(1, g.count()), v_tile = kPoints * nib * kBlock;
     const int64_t u = kPoints * nib * nob * kSquare;
@@ -39,7 +42,7 @@ struct Plan {
       return ceil_div(tiles, clamp(max(least, floats / v_tile / 14 * 14), 1, tiles));
     };
     nsb = superblocks(64 << 10, 28);
-    tiles_first = (u > kLargeU || nsb < 8) && tiles * v_tile <= kLargeV;
+    tiles_first = !fixed_weights && (u > kLargeU || nsb < 8) && tiles * v_tile <= kLargeV;
     if (tiles_first)
       nsb = superblocks(2 << 20, 28);
     else if (u > kLargeU)
@@ -48,6 +51,7 @@ struct Plan {
     nsb = ceil_div(tiles, sb);
     kc = min(nob, !tiles_first ? 4 : nsb * ceil_div(nob, 2) >= 16 ? 2 : 1);
     nch = ceil_div(nob, kc);
+    parts = tiles_first ? nch : fixed_weights ? clamp(ceil_div(16, nsb), 1, nch) : 1;
     v_cb = sb * kBlock;
     v_p = nib * v_cb + kSkew;
     m_kb = sb * kBlock;
@@ -63,9 +67,10 @@ struct Plan {
   void work(Work& w) const {
     w.phases = 2;
     w.chunks[0] = tiles_first ? nsb * v_groups() : ceil_div(nib * nob, kSquaresPerChunk);
-    w.chunks[1] = g.count() == 0 ? 0 : tiles_first ? nsb * nch : nsb;
+    w.chunks[1] = g.count() == 0 ? 0 : nsb * parts;
     w.shared = bias_size() + (tiles_first ? nsb * v_size() : u_size());
     w.local = m_size() + (tiles_first ? u_size() : v_size());
+    w.once = tiles_first ? 0 : 1;
   }
   Run run(int64_t superblock, int64_t block, int64_t blocks, int64_t all) const {
     return {superblock * sb, min(sb, g.count() - superblock * sb), block, blocks, all};
@@ -116,8 +121,8 @@ void transform(const Plan& p, const Tensors& t, int64_t chunk) {
 
 void convolve(const Plan& p, const Tensors& t, int64_t chunk, float* local) {
   float *m = local, *own = local + p.m_size();  // own: V or U of this chunk
-  const int64_t b = p.tiles_first ? chunk / p.nch : chunk;
-  const int64_t first = p.tiles_first ? chunk % p.nch : 0, last = p.tiles_first ? first + 1 : p.nch;
+  const int64_t b = chunk / p.parts, part = chunk % p.parts;
+  const int64_t first = part * p.nch / p.parts, last = (part + 1) * p.nch / p.parts;
   const Run all = p.run(b, 0, p.nib, p.nib);
   const float* v = p.tiles_first ? t.shared + b * p.v_size() : own;
   if (!p.tiles_first) input_tiles(p.g, all, t.x, own, p.v_p, p.v_cb);
@@ -132,10 +137,10 @@ void convolve(const Plan& p, const Tensors& t, int64_t chunk, float* local) {
   fence(t.past);
 }
 
-void plan_forward(const Call& c, Work& w) { Plan(forward_shape(c), false).work(w); }
+void plan_forward(const Call& c, Work& w) { Plan(forward_shape(c), false, c.fixed_weights).work(w); }
 
 void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
-  const Plan p(forward_shape(c), false);
+  const Plan p(forward_shape(c), false, c.fixed_weights);
   const ConvEpilogue e = conv_epilogue(c, p.s, c.shared);
   const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   const Tensors t{c.in[0].f(), c.in[1].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};

@@ -2,6 +2,8 @@
 // the same bits wherever it stands.
 #include "kernels/elementwise.h"
 
+#include "kernels/cpu/stream.h"
+
 namespace dl::DL_ISA {
 namespace {
 
@@ -15,9 +17,11 @@ void unary(const Call& c, int, int64_t chunk, float*) {
   const int64_t n = c.out[0].size(), end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
   const float* x = c.in[0].f();
   float* y = c.out[0].f();
+  const bool stream = streams(c.out[0], x);
   int64_t i = chunk * kChunk;
-  for (; i + DL_VLEN <= end; i += DL_VLEN) store(y + i, f(load(x + i)));
+  for (; i + DL_VLEN <= end; i += DL_VLEN) store_either(y + i, f(load(x + i)), stream);
   if (i < end) store_n(y + i, f(load_n(x + i, end - i)), end - i);
+  if (stream) stream_fence();
 }
 
 template <class F>
@@ -26,9 +30,11 @@ void binary(const Call& c, int, int64_t chunk, float*) {
   const int64_t n = c.out[0].size(), end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
   const float *a = c.in[0].f(), *b = c.in[1].f();
   float* y = c.out[0].f();
+  const bool stream = streams(c.out[0], a, b);
   int64_t i = chunk * kChunk;
-  for (; i + DL_VLEN <= end; i += DL_VLEN) store(y + i, f(load(a + i), load(b + i)));
+  for (; i + DL_VLEN <= end; i += DL_VLEN) store_either(y + i, f(load(a + i), load(b + i)), stream);
   if (i < end) store_n(y + i, f(load_n(a + i, end - i), load_n(b + i, end - i)), end - i);
+  if (stream) stream_fence();
 }
 
 }  // namespace

@@ -95,7 +95,9 @@ DL_INLINE vf log_parts(vf f, vf k) {
 }
 DL_INLINE vf log(vf x) {                // -inf at 0, NaN below, exact at 1
   const vi tiny = x < 1.17549435e-38f;  // subnormals are scaled up
-  const vi i = as_int(select(tiny, x * 8388608.f, x)) + (0x3f800000 - 0x3f3504f3);
+  const vu u =
+      reinterpret_cast<vu>(select(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);  // NaN wraps
+  const vi i = reinterpret_cast<vi>(u);
   const vi e = (i >> 23) - 127;
   const vf k = __builtin_convertvector(e, vf) - select(tiny, splat(23.f), vf{});
   const vf y = log_parts(as_float((i & 0x7fffff) + 0x3f3504f3) - 1.f, k);

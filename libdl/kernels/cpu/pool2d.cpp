@@ -1,45 +1,9 @@
 // Pooling. A window is folded first over its rows, whole rows of the image at a time, then along the row that results:
 // both steps are vectors for strides 1 and 2. A row buffer holds the padding, so that columns need no cases.
-#include "kernels/pool2d.h"
-
-#include "kernels/cpu/shuffle.h"
-#include "kernels/kernel.h"
+#include "kernels/cpu/pool2d.h"
 
 namespace dl::DL_ISA {
 namespace {
-
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-
-// One plane: h x w in, oh x ow out, window kh x kw.
-struct PoolShape {
-  int64_t planes, h, w, oh, ow, kh, kw, sh, sw, pt, pl;
-  int64_t row() const { return (ow - 1) * sw + kw; }      // floats under all windows of a row
-  int64_t buffer() const { return row() + 3 * DL_VLEN; }  // vectors of stride 2 read past them
-  int64_t first(int64_t oy) const { return max(0, oy * sh - pt); }
-  int64_t end(int64_t oy) const { return min(h, oy * sh - pt + kh); }
-  bool side_by_side() const {  // windows 2x2 that neither overlap nor leave the image
-    return kh == 2 && kw == 2 && sh == 2 && sw == 2 && pt == 0 && pl == 0 && 2 * oh <= h && 2 * ow <= w;
-  }
-  int64_t per_chunk() const { return max(1, 16384 / max(1, h * w)); }
-  int64_t chunks() const { return (planes + per_chunk() - 1) / per_chunk(); }
-};
-
-template <class A>
-PoolShape shape_of(const int64_t* x, const int64_t* y, const A& a) {
-  return {x[0] * x[1], x[2],        x[3],        y[2],      y[3],     a.kernel[0],
-          a.kernel[1], a.stride[0], a.stride[1], a.pads[0], a.pads[1]};
-}
-
-DL_INLINE vf load_upto(const float* p, int64_t n) {
-  return n >= DL_VLEN ? load(p) : n > 0 ? load_n(p, n) : vf{};
-}
-DL_INLINE void store_upto(float* p, vf v, int64_t n) {
-  if (n >= DL_VLEN)
-    store(p, v);
-  else if (n > 0)
-    store_n(p, v, n);
-}
 
 // NaN wins, so that a diverged network shows it.
 struct Maximum {
@@ -191,26 +155,6 @@ void run_max_grad(const Call& c, int, int64_t chunk, float*) {
 
 // ---- Average ------------------------------------------------------------------------------------------------------
 
-// 1 / number of rows (or columns) that window i counts; `after`: pad at the far end, when pads count.
-float share(int64_t i, int64_t stride, int64_t kernel, int64_t extent, int64_t before, int64_t after,
-            bool pads) {
-  const int64_t start = i * stride - before, end = min(start + kernel, extent + (pads ? after : 0));
-  return 1.f / static_cast<float>(end - (pads ? start : max(start, 0)));
-}
-
-template <class A>
-struct Shares {
-  const PoolShape& s;
-  const A& a;
-  float rows(int64_t oy) const { return share(oy, s.sh, s.kh, s.h, s.pt, a.pads[2], a.count_include_pad); }
-  void columns(float* out) const {
-    for (int64_t ox = 0; ox < s.ow; ++ox)
-      out[ox] = share(ox, s.sw, s.kw, s.w, s.pl, a.pads[3], a.count_include_pad);
-  }
-};
-template <class A>
-Shares(const PoolShape&, const A&) -> Shares<A>;
-
 void plan_avg(const Call& c, Work& w) {
   const PoolShape s = shape_of(c.in[0].dims, c.out[0].dims, *static_cast<const AvgPool2dAttrs*>(c.attrs));
   w.chunks[0] = s.chunks();
@@ -282,11 +226,23 @@ void run_avg_grad(const Call& c, int, int64_t chunk, float* local) {
   }
 }
 
+// Images or, of rank 5, the blocked form.
+template <const Kernel& kImages, const Kernel& kBlocked>
+struct EitherForm {
+  static void plan(const Call& c, Work& w) { (c.in[0].rank == 5 ? kBlocked : kImages).plan(c, w); }
+  static void run(const Call& c, int phase, int64_t chunk, float* local) {
+    (c.in[0].rank == 5 ? kBlocked : kImages).run(c, phase, chunk, local);
+  }
+  static constexpr Kernel kernel{&plan, &run};
+};
+constexpr Kernel kMax{&plan_max, &run_max}, kMaxGrad{&plan_max_grad, &run_max_grad};
+constexpr Kernel kAvg{&plan_avg, &run_avg}, kAvgGrad{&plan_avg_grad, &run_avg_grad};
+
 }  // namespace
 
-extern const Kernel max_pool2d{&plan_max, &run_max};
-extern const Kernel max_pool2d_grad{&plan_max_grad, &run_max_grad};
-extern const Kernel avg_pool2d{&plan_avg, &run_avg};
-extern const Kernel avg_pool2d_grad{&plan_avg_grad, &run_avg_grad};
+extern const Kernel max_pool2d = EitherForm<kMax, max_pool2d_blocked>::kernel;
+extern const Kernel max_pool2d_grad = EitherForm<kMaxGrad, max_pool2d_grad_blocked>::kernel;
+extern const Kernel avg_pool2d = EitherForm<kAvg, avg_pool2d_blocked>::kernel;
+extern const Kernel avg_pool2d_grad = EitherForm<kAvgGrad, avg_pool2d_grad_blocked>::kernel;
 
 }  // namespace dl::DL_ISA

@@ -15,6 +15,7 @@ namespace dl::DL_ISA {
 typedef float vf __attribute__((vector_size(DL_VLEN * 4)));
 typedef float vf_u __attribute__((vector_size(DL_VLEN * 4), aligned(4), may_alias));  // unaligned access
 typedef int32_t vi __attribute__((vector_size(DL_VLEN * 4)));
+typedef uint32_t vu __attribute__((vector_size(DL_VLEN * 4)));
 
 #if DL_VLEN == 16
 typedef float vh

@@ -1,0 +1,88 @@
+// Batch norm with given statistics, folded into the convolution that feeds it.
+#include "kernels/conv2d.h"
+#include "kernels/elementwise_attrs.h"
+#include "kernels/norm_attrs.h"
+#include "kernels/reshape.h"
+#include "ops/registry.h"
+#include "passes/passes.h"
+
+namespace dl {
+namespace {
+
+size_t at(ValueId v) { return static_cast<size_t>(v); }
+
+class Folder {
+ public:
+  explicit Folder(const Graph& g) : g_(g), moved_(g.values.size(), kNone), uses_(g.values.size()) {
+    for (const Node& n : g.nodes)
+      for (ValueId x : n.in)
+        if (x != kNone) ++uses_[at(x)];
+    for (const GraphOutput& o : g.outputs) ++uses_[at(o.value)];
+  }
+
+  Graph run() {
+    out_.name = g_.name;
+    for (size_t i = 0; i < g_.values.size(); ++i) {
+      const Value& v = g_.values[i];
+      if (v.kind == ValueKind::computed) continue;
+      moved_[i] = out_.add_leaf(v.kind, v.name, v.type);
+      if (v.kind == ValueKind::constant)
+        out_.constants.emplace(moved_[i], g_.constants.at(static_cast<ValueId>(i)));
+    }
+    for (const Node& n : g_.nodes)
+      if (!fold(n)) keep(n);
+    for (const GraphOutput& o : g_.outputs) out_.outputs.push_back({o.name, moved(o.value)});
+    return std::move(out_);
+  }
+
+ private:
+  ValueId moved(ValueId v) const { return v == kNone ? kNone : moved_[at(v)]; }
+
+  void keep(const Node& n) {
+    std::vector<ValueId> in;
+    for (ValueId x : n.in) in.push_back(moved(x));
+    const std::vector<ValueId> made = out_.add_node(*n.op, std::move(in), n.attrs, n.name, n.origin, n.phase);
+    for (size_t i = 0; i < made.size(); ++i) {
+      moved_[at(n.out[i])] = made[i];
+      out_.values[at(made[i])].name = g_.value(n.out[i]).name;
+    }
+  }
+
+  // gamma (conv(x, w) + b - mean) / std + beta = conv(x, w s) + (b - mean) s + beta with s = gamma / std. The convolution
+  // that was there before is left without a reader.
+  bool fold(const Node& n) {
+    if (n.op != &op::batch_norm_inference || n.in.size() != 5 || uses_[at(n.in[0])] != 1) return false;
+    const Node* conv = g_.producer(n.in[0]);
+    if (!conv || conv->op != &op::conv2d || conv->in.size() > 3) return false;
+    if (static_cast<const Conv2dAttrs*>(conv->attrs.get())->activation != Activation::none) return false;
+    const auto emit = [&](const OpDef& op, std::vector<ValueId> in, Attrs a = {}) {
+      return out_.add(op, std::move(in), std::move(a), n.name, n.origin);
+    };
+    const ValueId gamma = moved(n.in[1]), beta = moved(n.in[2]), mean = moved(n.in[3]), var = moved(n.in[4]);
+    const auto epsilon =
+        static_cast<float>(static_cast<const BatchNormInferenceAttrs*>(n.attrs.get())->epsilon);
+    const ValueId shifted = emit(op::scale_shift, {var}, make_attrs(ScaleShiftAttrs{1, epsilon}));
+    const ValueId s = emit(op::div, {gamma, emit(op::sqrt, {shifted})});
+    ReshapeAttrs column;
+    for (int64_t extent : {out_.type(s).shape[0], int64_t{1}, int64_t{1}, int64_t{1}})
+      column.shape.d[column.shape.n++] = extent;
+    const ValueId w = emit(op::mul, {moved(conv->in[1]), emit(op::reshape, {s}, make_attrs(column))});
+    const bool bias = conv->in.size() > 2 && conv->in[2] != kNone;
+    const ValueId centre = bias ? emit(op::sub, {moved(conv->in[2]), mean}) : emit(op::neg, {mean});
+    const ValueId b = emit(op::add, {beta, emit(op::mul, {centre, s})});
+    moved_[at(n.out[0])] =
+        out_.add(op::conv2d, {moved(conv->in[0]), w, b}, conv->attrs, conv->name, conv->origin);
+    return true;
+  }
+
+  const Graph& g_;
+  Graph out_;
+  std::vector<ValueId> moved_;  // ids in out_
+  std::vector<int> uses_;
+};
+
+}  // namespace
+
+Graph fold(Graph g) { return g.updates.empty() ? Folder(g).run() : g; }
+
+}  // namespace dl
