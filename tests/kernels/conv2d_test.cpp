@@ -104,6 +104,7 @@ TEST_CASE("a fused activation gives what the activation after the convolution gi
   fill(x, 1), fill(w, 2), fill(b, 3);
   const std::vector<Arg> in{arg(l.x, x), arg(l.w, w), arg({l.w[0]}, b)};
   const std::pair<Activation, const OpDef*> pairs[] = {{Activation::relu, &op::relu},
+                                                       {Activation::relu6, &op::relu6},
                                                        {Activation::tanh, &op::tanh},
                                                        {Activation::sigmoid, &op::sigmoid},
                                                        {Activation::gelu, &op::gelu}};

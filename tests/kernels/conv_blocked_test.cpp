@@ -2,6 +2,7 @@
 // bits that do not depend on threads.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -144,28 +145,38 @@ std::vector<Sample> samples(Tensors& t, int pass) {
   return all;
 }
 
+Conv2dGradAttrs grad_attrs(const Layer& l, const Shape& of) {
+  Conv2dGradAttrs a;
+  for (int64_t& p : a.pads) p = l.pad;
+  a.stride[0] = a.stride[1] = l.stride;
+  a.groups = l.groups;
+  a.algorithm = l.algorithm;
+  a.shape.n = 4;
+  std::copy(of.begin(), of.end(), a.shape.d);
+  return a;
+}
+
+Conv2dAttrs attrs(const Layer& l) {
+  Conv2dAttrs a;
+  for (int64_t& p : a.pads) p = l.pad;
+  a.stride[0] = a.stride[1] = l.stride;
+  a.groups = l.groups;
+  a.algorithm = l.algorithm;
+  return a;
+}
+
 // y, dx or dw on one pool.
 void run(Pool* pool, Isa isa, Tensors& t, int pass, Guarded& to) {
-  Conv2dGradAttrs grad;
-  for (int64_t& p : grad.pads) p = t.l.pad;
-  grad.stride[0] = grad.stride[1] = t.l.stride;
-  grad.groups = t.l.groups;
-  grad.algorithm = t.l.algorithm;
-  grad.shape.n = 4;
   if (pass == 0) {
-    Conv2dAttrs a;
-    std::copy_n(grad.pads, 4, a.pads);
-    std::copy_n(grad.stride, 2, a.stride);
-    a.groups = grad.groups;
-    a.algorithm = grad.algorithm;
-    return run_kernel(pool, isa, op::conv2d, {arg(t.x, t.xv), arg(t.w, t.wv)}, {arg(t.y, to)}, &a);
+    const Conv2dAttrs a = attrs(t.l);
+    run_kernel(pool, isa, op::conv2d, {arg(t.x, t.xv), arg(t.w, t.wv)}, {arg(t.y, to)}, &a);
+  } else if (pass == 1) {
+    const Conv2dGradAttrs a = grad_attrs(t.l, images(t.l, t.l.c, t.l.h, false));
+    run_kernel(pool, isa, op::conv2d_grad_input, {arg(t.w, t.wv), arg(t.y, t.yv)}, {arg(t.x, to)}, &a);
+  } else {
+    const Conv2dGradAttrs a = grad_attrs(t.l, t.w);
+    run_kernel(pool, isa, op::conv2d_grad_weight, {arg(t.x, t.xv), arg(t.y, t.yv)}, {arg(t.w, to)}, &a);
   }
-  const Shape of = pass == 1 ? images(t.l, t.l.c, t.l.h, false) : t.w;
-  std::copy(of.begin(), of.end(), grad.shape.d);
-  if (pass == 1)
-    run_kernel(pool, isa, op::conv2d_grad_input, {arg(t.w, t.wv), arg(t.y, t.yv)}, {arg(t.x, to)}, &grad);
-  else
-    run_kernel(pool, isa, op::conv2d_grad_weight, {arg(t.x, t.xv), arg(t.y, t.yv)}, {arg(t.w, to)}, &grad);
 }
 
 }  // namespace
@@ -202,4 +213,30 @@ TEST_CASE(
     }
   }
   for (Pool* pool : pools) pool_destroy(pool);
+}
+
+TEST_CASE("what is made of fixed weights serves later runs, with the bits of a run that makes it anew") {
+  Pool* pool = pool_create(2);
+  for (const Layer& l : kLayers) {
+    Tensors t(l);
+    CAPTURE(static_cast<int>(l.algorithm));
+    CAPTURE(t.x.text());
+    Guarded want(t.y.elements()), got(t.y.elements());
+    run(pool, best_isa(), t, 0, want);
+    const Conv2dAttrs a = attrs(l);
+    const Arg in[] = {arg(t.x, t.xv), arg(t.w, t.wv)}, out[] = {arg(t.y, got)};
+    Call call{.in = in, .out = out, .n_in = 2, .n_out = 1, .attrs = &a, .fixed_weights = true, .threads = 2};
+    const Kernel& kernel = cpu_kernel(op_id(op::conv2d), best_isa());
+    Work work;
+    kernel.plan(call, work);
+    REQUIRE(work.once > 0);
+    Guarded shared(work.shared);
+    call.shared = shared.data();
+    for (int first : {0, work.once}) {
+      got.poison();
+      run_call(pool, kernel, call, work, first);
+      CHECK(std::memcmp(got.data(), want.data(), static_cast<size_t>(got.size()) * 4) == 0);
+    }
+  }
+  pool_destroy(pool);
 }

@@ -21,18 +21,17 @@ struct Sweep {
   int64_t sh, sw;  // input steps
   TapLine v, l;    // of rows and columns
   int64_t first = 0;
-  bool fixed = false;  // weights that stay: they are put into blocks once, for all chunks
   ConvEpilogue e = {};
   bool past = false;
 };
 
 // The chunks: blocks of output channels whose weights stay in L2, outermost; images; bands of rows. Where each chunk has
-// channels of its own it puts their weights into blocks itself, else that is a phase before.
+// channels of its own it puts their weights into blocks itself; else, and for weights that stay the same over many runs,
+// that is a phase before.
 struct Grid {
   int64_t kc, nk, ni, nn, rb, nr;
-  bool fixed;
+  bool own_weights;
   int64_t chunks(const Sweep& c) const { return c.groups * nk * nn * nr; }
-  bool own_weights() const { return !fixed && nn * nr == 1; }
 };
 
 int64_t pixel_step(const Sweep& c) { return c.sw * kBlock; }
@@ -44,11 +43,10 @@ int64_t blocks_at_once(int64_t left, int64_t wide) {
 constexpr int64_t kChunks = 32;            // enough for 8 workers
 constexpr int64_t kLeast = 2 << 20;        // multiply-adds that are worth a chunk
 constexpr int64_t kManyWeights = 1 << 20;  // floats whose second copy would come from memory
-constexpr int64_t kWeightCache = 128 << 10, kInputCache = 64 << 10;  // floats
+constexpr int64_t kWeightCache = 160 << 10, kInputCache = 64 << 10;  // floats
 
-Grid grid_of(const Sweep& c) {
+Grid grid_of(const Sweep& c, bool fixed_weights) {
   Grid g;
-  g.fixed = c.fixed;
   const int64_t kb_size = c.ncb * c.taps * kSquare, row_size = c.ncb * c.w * kBlock * c.sh;
   const int64_t all = kb_size * c.nkb * c.groups;  // weights
   const int64_t fewest = c.cols <= 7 ? 4 : 2;
@@ -64,7 +62,7 @@ Grid grid_of(const Sweep& c) {
   const int64_t most = c.rows * c.cols * c.n * all / (kLeast / 4);  // chunks of a quarter of that
   const auto wanted = [&] { return min(kChunks, most) / max(1, g.chunks(c)); };
   const int64_t alone = ceil_div(c.nkb, fewest);
-  if (!c.fixed && all > kManyWeights && alone * c.groups >= kChunks / 4 && g.nn * g.nr <= 16) {
+  if (all > kManyWeights && alone * c.groups >= kChunks / 4 && g.nn * g.nr <= 16) {
     g.nn = g.nr = 1;
     g.nk = alone;
   } else {
@@ -77,6 +75,7 @@ Grid grid_of(const Sweep& c) {
   g.nr = ceil_div(c.rows, g.rb);
   g.ni = ceil_div(c.n, max(1, g.nn));
   g.nn = ceil_div(c.n, max(1, g.ni));
+  g.own_weights = !fixed_weights && g.nn * g.nr == 1;
   return g;
 }
 
@@ -257,31 +256,28 @@ Sweep backward_sweep(const ConvShape& s, int64_t a, int64_t b) {
 }
 
 // Phase 0 puts weights and bias into blocks, the last one sweeps.
-void plan_sweep(const ConvShape& s, const Sweep& f, bool turned, Work& w) {
-  const Grid g = grid_of(f);
+void plan_sweep(const Call& c, const ConvShape& s, const Sweep& f, bool turned, Work& w) {
+  const Grid g = grid_of(f, c.fixed_weights);
   const int64_t kb_size = f.ncb * f.taps * kSquare;
-  w.phases = g.own_weights() ? 1 : 2;
-  w.chunks[0] = g.own_weights() ? g.chunks(f) : weight_chunks(s);
+  w.phases = g.own_weights ? 1 : 2;
+  w.chunks[0] = g.own_weights ? g.chunks(f) : weight_chunks(s);
   w.chunks[1] = g.chunks(f);
-  w.shared = g.own_weights() ? 0 : weight_floats(s) + blocks_of(s.k) * kBlock;
-  w.once = f.fixed ? 1 : 0;
-  w.local = (turned ? s.taps() * kSquare : 0) + (g.own_weights() ? g.kc * (kb_size + kBlock) : 0);
+  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(s.k) * kBlock;
+  w.once = g.own_weights || turned ? 0 : 1;
+  w.local = (turned ? s.taps() * kSquare : 0) + (g.own_weights ? g.kc * (kb_size + kBlock) : 0);
 }
 
 void plan_forward(const Call& c, Work& w) {
   const ConvShape s = forward_shape(c);
-  Sweep f = forward_sweep(s);
-  f.fixed = c.fixed_weights;
-  plan_sweep(s, f, false, w);
+  plan_sweep(c, s, forward_sweep(s), false, w);
 }
 
 void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = forward_shape(c);
   Sweep f = forward_sweep(s);
-  f.fixed = c.fixed_weights;
-  const Grid g = grid_of(f);
+  const Grid g = grid_of(f, c.fixed_weights);
   float *weights = c.shared, *bias = weights + weight_floats(s);
-  if (g.own_weights()) {
+  if (g.own_weights) {
     const Range k = blocks_of_chunk(f, g, chunk);
     bias = local;
     weights = local + g.kc * kBlock;
@@ -305,7 +301,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
 
 void plan_grad_input(const Call& c, Work& w) {
   const ConvShape s = grad_input_shape(c);
-  plan_sweep(s, backward_sweep(s, 0, 0), true, w);
+  plan_sweep(c, s, backward_sweep(s, 0, 0), true, w);
 }
 
 // Blocks in the order (groups, c / groups / 16, k / groups / 16).
@@ -322,10 +318,10 @@ void turn_weights(const ConvShape& s, const float* w, int64_t first, int64_t las
 void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
   const Sweep even = backward_sweep(s, 0, 0);
-  const Grid g = grid_of(even);
+  const Grid g = grid_of(even, c.fixed_weights);
   const float* weights = c.shared;
   int64_t first = 0;
-  if (g.own_weights()) {
+  if (g.own_weights) {
     const Range k = blocks_of_chunk(even, g, chunk);
     float* own = local + s.taps() * kSquare;
     turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, own, local);
