@@ -30,6 +30,8 @@ double finish(const Problem& p, double x, double y) {
         return x;
       case Activation::relu:
         return x > 0 ? x : 0;
+      case Activation::relu6:
+        return x < 0 ? 0 : x > 6 ? 6 : x;
       case Activation::tanh:
         return std::tanh(x);
       case Activation::sigmoid:
@@ -118,7 +120,7 @@ TEST_CASE("matmul and affine agree with double and have equal bits for 1, 2, 3 a
     for (int layout = 0; layout < 4; ++layout, ++n)
       check({s[0], s[1], s[2], (layout & 1) != 0, (layout & 2) != 0, n % 4, false, false}, pools);
     for (int bias = 0; bias < 2; ++bias, ++n)
-      check({s[0], s[1], s[2], false, true, n % 5, true, bias == 1}, pools);
+      check({s[0], s[1], s[2], false, true, n % 6, true, bias == 1}, pools);
   }
   for (Pool* pool : pools) pool_destroy(pool);
 }
