@@ -13,7 +13,7 @@ size_t at(ValueId v) { return static_cast<size_t>(v); }
 
 class Folder {
  public:
-  explicit Folder(const Graph& g) : g_(g), moved_(g.values.size(), kNone), uses_(g.values.size()) {
+  explicit Folder(const Graph& g) : g_(g), moved_(copy_leaves(g, out_)), uses_(g.values.size()) {
     for (const Node& n : g.nodes)
       for (ValueId x : n.in)
         if (x != kNone) ++uses_[at(x)];
@@ -21,14 +21,6 @@ class Folder {
   }
 
   Graph run() {
-    out_.name = g_.name;
-    for (size_t i = 0; i < g_.values.size(); ++i) {
-      const Value& v = g_.values[i];
-      if (v.kind == ValueKind::computed) continue;
-      moved_[i] = out_.add_leaf(v.kind, v.name, v.type);
-      if (v.kind == ValueKind::constant)
-        out_.constants.emplace(moved_[i], g_.constants.at(static_cast<ValueId>(i)));
-    }
     for (const Node& n : g_.nodes)
       if (!fold(n)) keep(n);
     for (const GraphOutput& o : g_.outputs) out_.outputs.push_back({o.name, moved(o.value)});

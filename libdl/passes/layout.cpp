@@ -63,19 +63,11 @@ class Layout {
   Layout(const Graph& g, bool winograd)
       : g_(g),
         winograd_(winograd),
-        plain_(g.values.size(), kNone),
+        plain_(copy_leaves(g, out_)),
         blocked_(g.values.size(), kNone),
         native_(g.values.size()) {}
 
   Graph run() {
-    out_.name = g_.name;
-    for (size_t i = 0; i < g_.values.size(); ++i) {
-      const Value& v = g_.values[i];
-      if (v.kind == ValueKind::computed) continue;
-      plain_[i] = out_.add_leaf(v.kind, v.name, v.type);
-      if (v.kind == ValueKind::constant)
-        out_.constants.emplace(plain_[i], g_.constants.at(static_cast<ValueId>(i)));
-    }
     for (const Node& n : g_.nodes)
       if (!convolution(n) && !follow(n)) keep(n);
     for (const GraphOutput& o : g_.outputs) out_.outputs.push_back({o.name, plain(o.value)});

@@ -50,5 +50,7 @@ DL_API Graph optimise(Graph g, const PassOptions& options);
 // Rebuilds a graph from `nodes` with `replace[v]` standing for value v everywhere (identity where kNone); unused
 // computed values disappear. For use by passes.
 Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<ValueId>& replace);
+// Gives `out` the name and leaves of g; per value of g its id there, kNone for computed ones. For use by passes.
+std::vector<ValueId> copy_leaves(const Graph& g, Graph& out);
 
 }  // namespace dl

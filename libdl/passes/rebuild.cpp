@@ -2,13 +2,8 @@
 
 namespace dl {
 
-Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<ValueId>& replace) {
+std::vector<ValueId> copy_leaves(const Graph& g, Graph& out) {
   std::vector<ValueId> moved(g.values.size(), kNone);
-  const auto resolve = [&](ValueId v) {
-    while (v != kNone && replace[static_cast<size_t>(v)] != kNone) v = replace[static_cast<size_t>(v)];
-    return v == kNone ? kNone : moved[static_cast<size_t>(v)];
-  };
-  Graph out;
   out.name = g.name;
   for (size_t i = 0; i < g.values.size(); ++i) {
     const Value& v = g.values[i];
@@ -17,6 +12,16 @@ Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<
     if (v.kind == ValueKind::constant)
       out.constants.emplace(moved[i], g.constants.at(static_cast<ValueId>(i)));
   }
+  return moved;
+}
+
+Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<ValueId>& replace) {
+  Graph out;
+  std::vector<ValueId> moved = copy_leaves(g, out);
+  const auto resolve = [&](ValueId v) {
+    while (v != kNone && replace[static_cast<size_t>(v)] != kNone) v = replace[static_cast<size_t>(v)];
+    return v == kNone ? kNone : moved[static_cast<size_t>(v)];
+  };
   for (Node n : nodes) {
     for (ValueId& x : n.in) x = resolve(x);
     for (size_t i = 0; i < n.out.size(); ++i) {
