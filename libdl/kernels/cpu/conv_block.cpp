@@ -104,6 +104,26 @@ void sum_weights(const ConvShape& s, const float* from, int64_t copies, int64_t 
     sum_one(s, from + (b - first) * s.taps() * kSquare, copies, b / ncb, b % ncb, dw);
 }
 
+void block_columns(const float* w, int64_t k, int64_t columns, int64_t block, float* to) {
+  const int64_t lanes = lanes_of(k, block);
+  for (int64_t j = 0; j < columns; ++j)
+    for (int64_t l = 0; l < kBlock; ++l)
+      to[j * kBlock + l] = l < lanes ? w[(block * kBlock + l) * columns + j] : 0;
+}
+
+void sum_columns(const float* from, int64_t copies, int64_t step, int64_t k, int64_t columns, int64_t block,
+                 float* w) {
+  const int64_t lanes = lanes_of(k, block);
+  for (int64_t j = 0; j < columns; ++j)
+    for (int64_t i = 0; i < lanes; i += DL_VLEN) {
+      const float* at = from + j * kBlock + i;
+      vf sum = load(at);
+      for (int64_t p = 1; p < copies; ++p) sum += load(at + p * step);
+      float* to = w + (block * kBlock + i) * columns + j;
+      for (int64_t l = 0; l < min(DL_VLEN, lanes - i); ++l) to[l * columns] = sum[l];
+    }
+}
+
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias) {
   ConvEpilogue e;
   if (c.n_in > 2 && c.in[2].present()) e.bias = bias;

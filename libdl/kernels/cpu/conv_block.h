@@ -65,6 +65,12 @@ DL_INLINE int64_t weight_chunks(const ConvShape& s) {
   return ceil_div(weight_blocks(s), blocks_per_chunk(s));
 }
 
+// Weights whose rows stand alone: (k, columns) of one block as (columns, 16k), lanes behind k zero.
+void block_columns(const float* w, int64_t k, int64_t columns, int64_t block, float* to);
+// The way back, as the sum over `copies` in order, which are `step` floats apart.
+void sum_columns(const float* from, int64_t copies, int64_t step, int64_t k, int64_t columns, int64_t block,
+                 float* w);
+
 // Between 0 and `most`: relu and relu6. NaN stays.
 DL_INLINE vf cut(vf y, float most) { return vmin(splat(most), vmax(vf{}, y)); }
 

@@ -207,12 +207,7 @@ void plane(const Plane& p) {
   }
 }
 
-// w (c, 1, kh, kw) in blocks (c / 16, kh, kw, 16), lanes behind c zero.
-void block_taps(const ConvShape& s, const float* w, int64_t block, float* to) {
-  for (int64_t t = 0; t < s.taps(); ++t)
-    for (int64_t l = 0; l < kBlock; ++l)
-      to[t * kBlock + l] = l < lanes_of(s.c, block) ? w[(block * kBlock + l) * s.taps() + t] : 0;
-}
+// Of the weights of a block, (kh, kw, 16).
 int64_t block_floats(const ConvShape& s) { return s.taps() * kBlock; }
 
 struct Planes {  // chunks of planes of all images
@@ -240,7 +235,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float*) {
   float *weights = c.shared, *bias = weights + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
     if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
-    return block_taps(s, c.in[1].f(), chunk, weights + chunk * block_floats(s));
+    return block_columns(c.in[1].f(), s.c, s.taps(), chunk, weights + chunk * block_floats(s));
   }
   const Planes planes(s);
   const ConvEpilogue e = conv_epilogue(c, s, bias);
@@ -278,7 +273,7 @@ void plan_grad_input(const Call& c, Work& w) { plan(grad_input_shape(c), w); }
 // One plane for each residue of rows and columns by the stride; without taps it writes zeros.
 void run_grad_input(const Call& c, int phase, int64_t chunk, float*) {
   const ConvShape s = grad_input_shape(c);
-  if (phase == 0) return block_taps(s, c.in[0].f(), chunk, c.shared + chunk * block_floats(s));
+  if (phase == 0) return block_columns(c.in[0].f(), s.c, s.taps(), chunk, c.shared + chunk * block_floats(s));
   const Planes planes(s);
   const int64_t x_plane = s.h * s.w * kBlock, y_plane = s.pixels() * kBlock;
   const bool past = goes_past(c.out[0].f(), c.out[0].size());
@@ -319,16 +314,9 @@ void plan_grad_weight(const Call& c, Work& w) {
 void run_grad_weight(const Call& c, int phase, int64_t chunk, float*) {
   const ConvShape s = grad_weight_shape(c);
   const int64_t parts = parts_of(s), blocks = blocks_of(s.c);
-  if (phase == 1) {
-    for (int64_t l = 0; l < lanes_of(s.c, chunk); ++l)
-      for (int64_t t = 0; t < s.taps(); ++t) {
-        float sum = 0;
-        for (int64_t p = 0; p < parts; ++p)
-          sum += c.shared[(p * blocks + chunk) * block_floats(s) + t * kBlock + l];
-        c.out[0].f()[(chunk * kBlock + l) * s.taps() + t] = sum;
-      }
-    return;
-  }
+  if (phase == 1)
+    return sum_columns(c.shared + chunk * block_floats(s), parts, blocks * block_floats(s), s.c, s.taps(),
+                       chunk, c.out[0].f());
   const int64_t part = chunk / blocks, block = chunk % blocks;
   float* dw = c.shared + chunk * block_floats(s);
   zero_row(dw, block_floats(s));

@@ -22,8 +22,8 @@ struct GradWeight {
     ncb = blocks_of(s.cg());
     nkb = blocks_of(s.kg());
     blocks = s.groups * nkb * ncb;
-    const int64_t most = clamp(kCopies / weight_floats(s), 1, kChunks);
-    image_parts = clamp(s.n, 1, most);
+    const int64_t fit = clamp(kCopies / weight_floats(s), 1, kChunks), most = fit < 4 ? 1 : fit;
+    image_parts = s.n ? ceil_div(s.n, ceil_div(s.n, most)) : 1;  // of equal size where that is possible
     row_parts = clamp(most / image_parts, 1, ceil_div(s.oh, 8));
     parts = image_parts * row_parts;
     runs = parts == 1   ? clamp(ceil_div(size(), kRun), kChunks, blocks)
@@ -32,7 +32,8 @@ struct GradWeight {
     runs = min(blocks, runs);
     const int64_t of_run =
         min(s.groups * nkb, ceil_div(blocks, runs * ncb) + 1);  // blocks of dy that a run meets
-    const int64_t row = s.ow * kBlock * (of_run + ceil_div(of_run, nkb) * ncb * s.sh * s.sw);
+    const int64_t of_x = ceil_div(of_run, nkb) * ncb * min(s.sh, s.kh) * min(s.sw, s.kw);
+    const int64_t row = s.ow * kBlock * (of_run + of_x);
     band = clamp(kCache / row, 1, s.oh);
     batch = band < s.oh || row_parts > 1 ? 1 : max(s.pixels() <= 16 ? 16 : 1, kCache / (row * s.oh));
   }

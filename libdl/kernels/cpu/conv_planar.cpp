@@ -90,14 +90,6 @@ struct Strips {
   int64_t per() const { return clamp(kLeast / (rows * s.ow * nkb * size), 1, max(1, units() / 32)); }
 };
 
-// w (k, c, kh, kw) of one block as (c, kh, kw, 16), lanes behind k zero.
-void block_taps(const Strips& f, const float* w, int64_t kb, float* to) {
-  const int64_t columns = f.size / kBlock, lanes = lanes_of(f.s.k, kb);
-  for (int64_t j = 0; j < columns; ++j)
-    for (int64_t l = 0; l < kBlock; ++l)
-      to[j * kBlock + l] = l < lanes ? w[(kb * kBlock + l) * columns + j] : 0;
-}
-
 void plan_forward(const Call& c, Work& w) {
   const Strips f(forward_shape(c));
   w.phases = 2;
@@ -153,7 +145,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   float *weights = c.shared, *bias = weights + f.nkb * f.size;
   if (phase == 0) {
     if (chunk == 0) block_bias(c, f.s, 0, f.nkb, bias);
-    return block_taps(f, c.in[1].f(), chunk, weights + chunk * f.size);
+    return block_columns(c.in[1].f(), f.s.k, f.size / kBlock, chunk, weights + chunk * f.size);
   }
   const ConvEpilogue e = conv_epilogue(c, f.s, bias);
   const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
@@ -222,19 +214,11 @@ void plan_grad_weight(const Call& c, Work& w) {
   w.local = f.frame();
 }
 
-void sum_parts(const Call& c, const Strips& f, int64_t kb) {
-  const int64_t columns = f.size / kBlock;
-  for (int64_t l = 0; l < lanes_of(f.s.k, kb); ++l)
-    for (int64_t j = 0; j < columns; ++j) {
-      float sum = 0;
-      for (int64_t p = 0; p < parts_of(f); ++p) sum += c.shared[(p * f.nkb + kb) * f.size + j * kBlock + l];
-      c.out[0].f()[(kb * kBlock + l) * columns + j] = sum;
-    }
-}
-
 void run_grad_weight(const Call& c, int phase, int64_t chunk, float* local) {
   const Strips f(grad_weight_shape(c));
-  if (phase == 1) return sum_parts(c, f, chunk);
+  if (phase == 1)
+    return sum_columns(c.shared + chunk * f.size, parts_of(f), f.nkb * f.size, f.s.k, f.size / kBlock, chunk,
+                       c.out[0].f());
   const ConvShape& s = f.s;
   float* dw = c.shared + chunk * f.nkb * f.size;
   zero_row(dw, f.nkb * f.size);
