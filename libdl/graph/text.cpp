@@ -144,6 +144,7 @@ class Parser {
     std::string name(word(" "));
     need(":");
     const TensorType t = type();
+    if (g_.find(name) != kNone) fail(str("there is a leaf named '", name, "' already"));
     if (kind == ValueKind::constant && t.elements() > 1 << 20) fail("constant is too large for text");
     define(labels[0],
            kind == ValueKind::constant ? g_.add_constant(name, Tensor(t)) : g_.add_leaf(kind, name, t));
@@ -240,7 +241,13 @@ std::string print(const Graph& g) {
 }
 
 Graph parse_graph(std::string_view text, const OpDef* (*find_op)(std::string_view)) {
-  return Parser(text, find_op).parse();
+  Graph g = Parser(text, find_op).parse();
+  try {
+    verify(g);
+  } catch (const Error& e) {  // what no single line can tell, such as a read behind an update
+    throw Error(Exit::config, str("graph text: ", e.what()));
+  }
+  return g;
 }
 
 }  // namespace dl

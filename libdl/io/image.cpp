@@ -39,6 +39,9 @@ Tensor decode_image(std::span<const uint8_t> file, int channels, const std::stri
   if (int64_t{w} * h > kMaxPixels || w <= 0 || h <= 0)
     throw Error(Exit::data, str(name, ": is a picture of ", w, "x", h, " pixels, expected at most ",
                                 kMaxPixels, " in all"));
+  // stb_image 2.27 takes their bytes in the wrong order, and reads past the end where it changes the channels.
+  if (file[0] == 'P' && stbi_is_16_bit_from_memory(file.data(), bytes))
+    throw Error(Exit::data, str(name, ": is a PNM of 16 bits for each channel, expected 8"));
   const int want = channels ? channels : c <= 2 ? 1 : 3;
   stbi_uc* pixels = stbi_load_from_memory(file.data(), bytes, &w, &h, &c, want);
   if (!pixels) throw Error(Exit::data, str(name, ": is damaged, its pixels do not decode"));

@@ -38,6 +38,8 @@ TEST_CASE("what is not a picture, is damaged or far too large is an error") {
   const std::string png = encode_png(pixels.data(), 64, 64, 1);
   CHECK(error_of([&] { decode_image(bytes_of(png.substr(0, png.size() / 2)), 0, "cut.png"); }) ==
         "cut.png: is damaged, its pixels do not decode");
+  CHECK(error_of([] { decode_image(bytes_of("P5 1 1 65535\nab"), 3, "deep.pgm"); }) ==
+        "deep.pgm: is a PNM of 16 bits for each channel, expected 8");
   CHECK(contains(error_of([] { decode_image(bytes_of("P5 60000 60000 255\n"), 0, "bomb.pgm"); }),
                  "bomb.pgm: is a picture of 60000x60000 pixels, expected at most 67108864 in all"));
 }
