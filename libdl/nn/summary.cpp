@@ -23,17 +23,30 @@ std::string pad(std::string s, size_t width, bool right) {
   return right ? std::string(n, ' ') + s : s + std::string(n, ' ');
 }
 
+// Whether nothing but losses reads v.
+bool is_target(const Graph& g, ValueId v) {
+  bool read = false;
+  for (const Node& n : g.nodes)
+    if (std::find(n.in.begin(), n.in.end(), v) != n.in.end()) {
+      if (!n.origin.starts_with("/train/loss")) return false;
+      read = true;
+    }
+  return read;
+}
+
 }  // namespace
 
 Summary summarize(const Model& model) {
   Summary out;
   out.name = model.graph.name;
   bool images = false;
-  for (const Value& v : model.graph.values) {
+  for (size_t i = 0; i < model.graph.values.size(); ++i) {
+    const Value& v = model.graph.values[i];
     if (v.kind != ValueKind::input || v.type.shape.rank() == 0) continue;
     SummaryRow row;
     row.name = v.name;
-    row.type = "input " + std::string(name_of(v.type.dtype));
+    row.type =
+        str(is_target(model.graph, static_cast<ValueId>(i)) ? "target " : "input ", name_of(v.type.dtype));
     row.output = sample(v.type.shape);
     row.receptive_field = "-";
     images = images || v.type.shape.rank() == 4;
