@@ -70,6 +70,10 @@ std::vector<ValueId> Graph::add_node(const OpDef& op, std::vector<ValueId> in, A
       (arity.most >= 0 && static_cast<int>(in.size()) > arity.most))
     throw Error(Exit::config, origin,
                 str(where(), op.name, ": takes ", op.args, ", got ", in.size(), " inputs"));
+  for (size_t i = 0; i < in.size(); ++i)
+    if (in[i] == kNone && !arity.optional(i))
+      throw Error(Exit::config, origin,
+                  str(where(), op.name, ": takes ", op.args, ", input ", i, " is missing"));
   std::vector<const TensorType*> types;
   for (ValueId v : in) types.push_back(v == kNone ? nullptr : &type(v));
   InferCtx ctx{op.name, types, attrs.get(), {}};

@@ -97,8 +97,9 @@ struct OpDef {
 
 // Number of operands a signature string allows.
 struct Arity {
-  int least, most;
-};  // most = -1: any number
+  int least, most;  // most = -1: any number
+  bool optional(size_t i) const { return most >= 0 && i >= static_cast<size_t>(least); }
+};
 DL_API Arity arity_of(std::string_view signature);
 
 DL_API void infer_same_as_first(InferCtx& c);

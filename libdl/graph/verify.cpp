@@ -44,6 +44,7 @@ void verify_node(const Graph& g, size_t k, std::vector<bool>& defined) {
   std::vector<const TensorType*> types;
   for (ValueId v : n.in) {
     if (v == kNone) {
+      if (!arity.optional(types.size())) broken(g, k, str("lacks input ", types.size()));
       types.push_back(nullptr);
       continue;
     }

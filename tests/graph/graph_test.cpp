@@ -41,6 +41,7 @@ TEST_CASE("broken text is refused with its line") {
   CHECK(message("graph g\n%0 = input x : f99[3]") == "graph text, line 2: unknown element type 'f99'");
   CHECK(message("%0 = input x : f32[3]\n%1 = input x : f32[3]") ==
         "graph text, line 2: there is a leaf named 'x' already");
+  CHECK(message("%0 = relu(_) : f32[1]") == "graph text, line 1: relu: takes x, input 0 is missing");
   CHECK(message("%1 = relu(%0) : f32[1]") == "graph text, line 1: a value is used before it is defined");
   CHECK(message("%0 = input x : f32[3]\n%1 = relu(%0) : f32[4]") ==
         "graph text, line 2: type is f32[4], inferred f32[3]");
