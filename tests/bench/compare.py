@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compare.py BUILD [WORKLOAD...] [--threads N,...] [--rounds N] [--seconds S] [--python PYTHON]... [-o results.json]
+"""compare.py BUILD [WORKLOAD...] [--threads N,...] [--rounds N] [--seconds S] [--python PYTHON]... [--skip FORM]... [-o results.json]
 
 Runs bench_steps and its peers on the same cores in turn, several rounds, and compares best with best. Each --python is
 an interpreter that has PyTorch (and perhaps onnxruntime); every form of it that works counts, the fastest is the peer.
@@ -38,6 +38,7 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--seconds", type=float, default=2)
     p.add_argument("--python", action="append", default=[])
+    p.add_argument("--skip", action="append", default=[], help="a form of the peer to leave out")
     p.add_argument("-o", "--output", type=pathlib.Path)
     a = p.parse_args()
     text = "".join(line for line in (HERE / "workloads.json").read_text().splitlines(True) if not line.startswith("//"))
@@ -54,7 +55,7 @@ def main():
                     ours = better(ours, run([a.build / "tests/bench_steps", w["name"], "--mode", mode, *options], 600))
                     for python in a.python or [sys.executable]:
                         for form in FORMS[mode]:
-                            if (python, form, w["name"]) in broken:
+                            if form in a.skip or (python, form, w["name"]) in broken:
                                 continue
                             got = run([python, HERE / "peer_torch.py", w["name"], mode, "--form", form, *options], 900)
                             if got is None:
