@@ -1,9 +1,9 @@
 #include "exec/executor.h"
 
-#include <chrono>
 #include <cmath>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/str.h"
 
@@ -123,14 +123,12 @@ void Executor::report_to(Profile* profile, const std::string& stage) {
 }
 
 void Executor::run_nodes(size_t first, size_t last) {
-  using Clock = std::chrono::steady_clock;
-  const auto seconds = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); };
   for (size_t k = first; k < last; ++k) {
     if (!steps_[k].kernel) continue;
-    const double start = profile_ ? seconds() : 0;
+    const double start = profile_ ? steady_seconds() : 0;
     run_call(pool_, *steps_[k].kernel, steps_[k].call, *steps_[k].work,
              k < plan_.prologue ? 0 : steps_[k].work->once);
-    if (profile_) profile_->record(profile_row_ + k, start, seconds());
+    if (profile_) profile_->record(profile_row_ + k, start, steady_seconds());
   }
 }
 

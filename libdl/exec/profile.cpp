@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <numeric>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/str.h"
 
@@ -19,22 +19,18 @@ std::string_view name_of(Phase p) {
   return std::array<std::string_view, 3>{"forward", "backward", "update"}[static_cast<size_t>(p)];
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // Calls per second of `f` over at least `seconds`, the best of three rounds.
 template <class F>
 double rate(double seconds, F f) {
   double best = 0;
   for (int round = 0; round < 3; ++round) {
-    const double start = now();
+    const double start = steady_seconds();
     int64_t calls = 0;
     do {
       f();
       ++calls;
-    } while (now() - start < seconds / 3);
-    best = std::max(best, static_cast<double>(calls) / (now() - start));
+    } while (steady_seconds() - start < seconds / 3);
+    best = std::max(best, static_cast<double>(calls) / (steady_seconds() - start));
   }
   return best;
 }

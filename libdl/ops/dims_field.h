@@ -1,12 +1,19 @@
 #pragma once
-// Lets Dims and Activation stand in field lists.
+// Lets Dims and Activation stand in field lists; Dims of a shape.
 #include <array>
 
 #include "base/fields.h"
 #include "kernels/activation.h"
 #include "kernels/dims.h"
+#include "tensor/tensor.h"
 
 namespace dl {
+
+inline Dims dims_of(const Shape& shape) {
+  Dims d;
+  for (int64_t extent : shape) d.d[d.n++] = extent;
+  return d;
+}
 
 template <>
 struct FieldType<Dims> {

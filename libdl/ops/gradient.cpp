@@ -3,15 +3,14 @@
 #include "base/str.h"
 #include "kernels/reduce_attrs.h"
 #include "kernels/reshape.h"
+#include "ops/dims_field.h"
 #include "ops/registry.h"
 
 namespace dl {
 
 ValueId reshape_to(GradCtx& c, ValueId v, const Shape& shape) {
   if (c.type(v).shape == shape) return v;
-  ReshapeAttrs r;
-  for (int64_t extent : shape) r.shape.d[r.shape.n++] = extent;
-  return c.emit(op::reshape, {v}, make_attrs(r));
+  return c.emit(op::reshape, {v}, make_attrs(ReshapeAttrs{dims_of(shape)}));
 }
 
 ValueId sum_over(GradCtx& c, ValueId v, std::initializer_list<int64_t> axes) {

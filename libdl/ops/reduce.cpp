@@ -18,12 +18,6 @@ constexpr auto fields(const SumToAttrs*) {
 
 namespace {
 
-Dims dims_of(const Shape& shape) {
-  Dims d;
-  for (int64_t extent : shape) d.d[d.n++] = extent;
-  return d;
-}
-
 // Which axes are reduced; all of them when none is named.
 std::array<bool, kMaxRank> reduced_axes(const InferCtx& c, int rank) {
   const Dims& axes = c.as<ReduceAttrs>().axes;

@@ -3,6 +3,7 @@
 #include "kernels/elementwise_attrs.h"
 #include "kernels/norm_attrs.h"
 #include "kernels/reshape.h"
+#include "ops/dims_field.h"
 #include "ops/registry.h"
 #include "passes/passes.h"
 
@@ -55,9 +56,7 @@ class Folder {
         static_cast<float>(static_cast<const BatchNormInferenceAttrs*>(n.attrs.get())->epsilon);
     const ValueId shifted = emit(op::scale_shift, {var}, make_attrs(ScaleShiftAttrs{1, epsilon}));
     const ValueId s = emit(op::div, {gamma, emit(op::sqrt, {shifted})});
-    ReshapeAttrs column;
-    for (int64_t extent : {out_.type(s).shape[0], int64_t{1}, int64_t{1}, int64_t{1}})
-      column.shape.d[column.shape.n++] = extent;
+    const ReshapeAttrs column{dims_of({out_.type(s).shape[0], 1, 1, 1})};
     const ValueId w = emit(op::mul, {moved(conv->in[1]), emit(op::reshape, {s}, make_attrs(column))});
     const bool bias = conv->in.size() > 2 && conv->in[2] != kNone;
     const ValueId centre = bias ? emit(op::sub, {moved(conv->in[2]), mean}) : emit(op::neg, {mean});

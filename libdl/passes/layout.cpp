@@ -12,6 +12,7 @@
 #include "kernels/reduce_attrs.h"
 #include "kernels/reshape.h"
 #include "kernels/slice.h"
+#include "ops/dims_field.h"
 #include "ops/registry.h"
 #include "passes/passes.h"
 
@@ -193,11 +194,11 @@ class Layout {
   }
   bool whole_blocks(ValueId v) const { return g_.type(v).shape[1] % kChannelBlock == 0; }
 
-  // The node with its attributes, all inputs and the output in blocked form.
-  bool all_blocked(const Node& n) {
+  // The node with all inputs and the output in blocked form.
+  bool all_blocked(const Node& n, Attrs a) {
     std::vector<ValueId> in;
     for (ValueId x : n.in) in.push_back(blocked(x));
-    define(n, emit(n, *n.op, std::move(in), n.attrs), true);
+    define(n, emit(n, *n.op, std::move(in), std::move(a)), true);
     return true;
   }
 
@@ -207,7 +208,7 @@ class Layout {
     for (ValueId x : n.in)
       if (x == kNone || g_.type(x) != g_.type(n.out[0])) return false;
     if (!whole_blocks(n.out[0]) && !contains(kKeepZero, n.op->name)) return false;
-    return all_blocked(n);
+    return all_blocked(n, n.attrs);
   }
 
   template <class A>
@@ -234,14 +235,10 @@ class Layout {
   bool pool(const Node& n) {
     const bool known = is(n, op::max_pool2d) || is(n, op::max_pool2d_grad) || is(n, op::avg_pool2d) ||
                        is(n, op::avg_pool2d_grad);
-    return known && all_blocked(n);
+    return known && all_blocked(n, n.attrs);
   }
 
-  static Attrs reshape_attrs(const Shape& shape) {
-    ReshapeAttrs a;
-    for (int64_t extent : shape) a.shape.d[a.shape.n++] = extent;
-    return make_attrs(a);
-  }
+  static Attrs reshape_attrs(const Shape& shape) { return make_attrs(ReshapeAttrs{dims_of(shape)}); }
 
   // Means over the pixels, and sums over everything but channels: short results, made plain.
   bool reduce(const Node& n) {
@@ -268,8 +265,7 @@ class Layout {
     const Shape& y = g_.type(n.out[0]).shape;
     const int64_t blocks = channel_blocks(y[1]);
     const ValueId x = emit(n, op::reshape, {plain(n.in[0])}, reshape_attrs({y[0], blocks, kChannelBlock}))[0];
-    BroadcastToAttrs to{{}, a.axes};
-    for (int64_t extent : {y[0], blocks, y[2], y[3], kChannelBlock}) to.shape.d[to.shape.n++] = extent;
+    const BroadcastToAttrs to{dims_of({y[0], blocks, y[2], y[3], kChannelBlock}), a.axes};
     define(n, emit(n, *n.op, {x}, make_attrs(to)), true);
     return true;
   }
@@ -283,18 +279,13 @@ class Layout {
       if (!whole_blocks(x)) return false;
     if (!cut) {
       const int64_t axis = attrs<ConcatAttrs>(n).axis;
-      if (axis != 1 && axis != -3) return false;
-      std::vector<ValueId> in;
-      for (ValueId x : n.in) in.push_back(blocked(x));
-      define(n, emit(n, *n.op, std::move(in), make_attrs(ConcatAttrs{1})), true);
-      return true;
+      return (axis == 1 || axis == -3) && all_blocked(n, make_attrs(ConcatAttrs{1}));
     }
     const auto& a = attrs<SliceAttrs>(n);
     if (a.axis != 1 || a.begin < 0 || a.begin % kChannelBlock || !whole_blocks(n.out[0])) return false;
     const int64_t first = a.begin / kChannelBlock;
     const SliceAttrs part{1, first, first + channel_blocks(g_.type(n.out[0]).shape[1])};
-    define(n, emit(n, *n.op, {blocked(n.in[0])}, make_attrs(part)), true);
-    return true;
+    return all_blocked(n, make_attrs(part));
   }
 
   const Graph& g_;
@@ -304,10 +295,6 @@ class Layout {
   std::vector<ValueId> plain_, blocked_;  // ids in out_
   std::vector<bool> native_;
 };
-
-}  // namespace
-
-namespace {
 
 std::string why(ConvAlgorithm how, const ConvGeometry& g, ConvPass pass) {
   const std::string kernel = str(g.kh, 'x', g.kw);

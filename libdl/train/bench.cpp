@@ -1,19 +1,15 @@
 #include "train/bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <numeric>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/str.h"
 
 namespace dl {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Pixels are any bytes, features normal; indices are 0.
 Tensor random_input(const Value& leaf) {
@@ -36,15 +32,16 @@ BenchResult bench(Inference& network, int64_t batch, double seconds, Profile* pr
   out.arena_bytes = bytes.arena;
   for (const Value& leaf : executor.graph().values)
     if (leaf.kind == ValueKind::input) executor.feed(leaf.name, random_input(leaf));
-  for (const double start = now(); out.warm_up < 3 || now() - start < 0.1 * seconds; ++out.warm_up)
+  for (const double start = steady_seconds(); out.warm_up < 3 || steady_seconds() - start < 0.1 * seconds;
+       ++out.warm_up)
     executor.run();
   if (profile) profile->set_ceilings(measure_ceilings(network.pool(), executor.plan().isa));
   executor.report_to(profile, str("inference, batch ", batch));
   std::vector<double> times;
-  for (const double end = now() + seconds; now() < end || times.size() < 3;) {
-    const double start = now();
+  for (const double end = steady_seconds() + seconds; steady_seconds() < end || times.size() < 3;) {
+    const double start = steady_seconds();
     executor.run();
-    times.push_back(now() - start);
+    times.push_back(steady_seconds() - start);
   }
   executor.report_to(nullptr, {});
   std::sort(times.begin(), times.end());
