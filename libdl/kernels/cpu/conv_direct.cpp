@@ -12,8 +12,8 @@ namespace dl::DL_ISA {
 namespace {
 
 struct Sweep {
-  const float* x;  // (n, groups * ncb, h, w, 16)
-  int64_t n, groups, ncb, h, w;
+  const float* x;                          // (n, groups * ncb, h, w, 16)
+  int64_t n, groups, channels, ncb, h, w;  // input channels of a group, also in blocks
   const float* b;  // (groups * nkb, ncb, taps, 16, 16), from block `first` on; so is the bias
   int64_t taps, kw;
   float* y;  // (n, groups * nkb, y_blk), of which this sweep writes a grid
@@ -97,6 +97,7 @@ int64_t list_taps(const Sweep& c, Range v, Range l, Tap* out) {
 // along a column or the batch.
 struct Strip {
   int64_t n, kb, nkb, i, j, count, as, a_pix, y_pix;
+  int64_t ahead = 0;  // distance to the next strip
 };
 
 void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
@@ -117,14 +118,18 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .y_pix = p.y_pix,
       .bias = c.e.bias ? c.e.bias + (p.kb - c.first) * kBlock : nullptr,
       .residual = c.e.residual ? c.e.residual + yo : nullptr,
+      .last = ceil_div(lanes_of(c.channels, c.ncb - 1), 2) * 2,
       .cuts = c.e.cuts(),
       .past = c.past,
+      .ahead = 0,
       .most = c.e.most()};
   const int64_t parts = ceil_div(p.count, max_rows(p.nkb, p.as));
   for (int64_t q = 0, at = 0; q < parts; ++q) {
     const int64_t next = p.count * (q + 1) / parts, r = next - at;
+    const int64_t step = r * (p.as ? p.as : p.a_pix);
+    t.ahead = q + 1 < parts ? step : p.ahead + step - p.count * (p.as ? p.as : p.a_pix);
     tile_fn(r, p.nkb, p.as)(t);
-    t.a += r * (p.as ? p.as : p.a_pix);
+    t.a += step;
     t.y += r * p.y_pix;
     if (t.residual) t.residual += r * p.y_pix;
     at = next;
@@ -144,7 +149,8 @@ void sweep_rows(const Sweep& c, int64_t n, int64_t kb, int64_t nkb, int64_t row0
       int64_t nt = full;
       if (!in || full < 0) nt = list_taps(c, hits(c.v, i, c.sh, c.h), {0, c.l.n}, taps);
       full = in ? nt : -1;
-      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, pixel_step(c), 0, c.y_pix}, taps, nt);
+      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, pixel_step(c), 0, c.y_pix, c.sh * c.w * kBlock}, taps,
+            nt);
     }
   for (int64_t j = 0; j < c.cols; ++j) {
     if (j == ci.lo) j = ci.hi;
@@ -208,6 +214,7 @@ Sweep forward_sweep(const ConvShape& s) {
   Sweep c{.x = nullptr,
           .n = s.n,
           .groups = s.groups,
+          .channels = s.cg(),
           .ncb = blocks_of(s.cg()),
           .h = s.h,
           .w = s.w,
@@ -234,6 +241,7 @@ Sweep backward_sweep(const ConvShape& s, int64_t a, int64_t b) {
   Sweep c{.x = nullptr,
           .n = s.n,
           .groups = s.groups,
+          .channels = s.kg(),
           .ncb = blocks_of(s.kg()),
           .h = s.oh,
           .w = s.ow,

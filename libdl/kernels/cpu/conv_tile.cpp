@@ -3,20 +3,24 @@
 namespace dl::DL_ISA {
 namespace {
 
-template <int R, int KB, int AS>
-DL_INLINE void fma_block(vf (&acc)[R][KB * kVpb], const float* a, int64_t a_pix, const float* b,
-                         int64_t b_kb) {
-  const int64_t as = AS ? AS : a_pix;
-#pragma GCC unroll 2
-  for (int c = 0; c < kBlock; ++c) {
-    vf bv[KB * kVpb];
-    DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int v = 0; v < kVpb; ++v) bv[k * kVpb + v] =
-        load(b + k * b_kb + c * kBlock + v * DL_VLEN);
-    DL_UNROLL for (int r = 0; r < R; ++r) {
-      const vf av = splat(a[r * as + c]);
-      DL_UNROLL for (int v = 0; v < KB * kVpb; ++v) acc[r][v] = fma(av, bv[v], acc[r][v]);
+// One tap of one input block, of which an even number of channels counts. kAhead: fetches the same block of the next
+// tile's pixels, a line or two for each channel: all at once they would fill the queue of misses.
+template <int R, int KB, int AS, bool kAhead>
+DL_INLINE void fma_block(vf (&acc)[R][KB * kVpb], const TileArgs& t, int64_t channels, const float* a,
+                         const float* b) {
+  const int64_t as = AS ? AS : t.a_pix;
+  constexpr int kLines = (R + kBlock - 1) / kBlock;
+  for (int64_t c = 0; c < channels; c += 2) DL_UNROLL for (int64_t i = c; i < c + 2; ++i) {
+      if constexpr (kAhead)
+        DL_UNROLL for (int r = 0; r < kLines; ++r) __builtin_prefetch(a + t.ahead + (i * kLines + r) * as);
+      vf bv[KB * kVpb];
+      DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int v = 0; v < kVpb; ++v) bv[k * kVpb + v] =
+          load(b + k * t.b_kb + i * kBlock + v * DL_VLEN);
+      DL_UNROLL for (int r = 0; r < R; ++r) {
+        const vf av = splat(a[r * as + i]);
+        DL_UNROLL for (int v = 0; v < KB * kVpb; ++v) acc[r][v] = fma(av, bv[v], acc[r][v]);
+      }
     }
-  }
 }
 
 template <int R, int KB, int AS>
@@ -26,10 +30,18 @@ void tile(const TileArgs& t) {
     const vf b0 = t.bias ? load(t.bias + k * kBlock + v * DL_VLEN) : vf{};
     DL_UNROLL for (int r = 0; r < R; ++r) acc[r][k * kVpb + v] = b0;
   }
-  for (int64_t cb = 0; cb < t.ncb; ++cb)
-    for (int64_t i = 0; i < t.ntaps; ++i)
-      fma_block<R, KB, AS>(acc, t.a + cb * t.a_cb + t.taps[i].a, t.a_pix, t.b + cb * t.b_cb + t.taps[i].b,
-                           t.b_kb);
+  DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int r = 0; r < R; ++r) {
+    const int64_t at = k * t.y_kb + r * t.y_pix;
+    if (t.residual) __builtin_prefetch(t.residual + at);
+    if (!t.past) __builtin_prefetch(t.y + at, 1);
+  }
+  for (int64_t cb = 0; cb < t.ncb; ++cb) {
+    const float *a = t.a + cb * t.a_cb, *b = t.b + cb * t.b_cb;
+    const int64_t channels = cb + 1 < t.ncb ? kBlock : t.last;
+    if (t.ntaps) fma_block<R, KB, AS, true>(acc, t, channels, a + t.taps[0].a, b + t.taps[0].b);
+    for (int64_t i = 1; i < t.ntaps; ++i)
+      fma_block<R, KB, AS, false>(acc, t, channels, a + t.taps[i].a, b + t.taps[i].b);
+  }
   DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int r = 0; r < R; ++r)
       DL_UNROLL for (int v = 0; v < kVpb; ++v) {
     const int64_t at = k * t.y_kb + r * t.y_pix + v * DL_VLEN;

@@ -24,7 +24,9 @@ struct TileArgs {
   int64_t y_pix = kBlock;           // distance of output pixels
   const float* bias = nullptr;      // (kb, 16)
   const float* residual = nullptr;  // like y
+  int64_t last = kBlock;            // channels of the last input block, even: lanes behind them are not read
   bool cuts = false, past = false;  // past: write past the caches
+  int64_t ahead = 0;                // from a to the pixels of the tile after this one
   float most = 0;                   // with cuts: y between 0 and this
 };
 
