@@ -92,10 +92,10 @@ Profile::Row measure(const json& j, const Settings& s, const Ceilings& ceilings,
 void print(const Profile::Row& r, const std::string& name, const Settings& s, const Ceilings& c) {
   const double gflops = double(r.flops) / r.least * 1e-9, gbytes = double(r.bytes) / r.least * 1e-9;
   const double ideal = std::max(double(r.flops) / c.flops, double(r.bytes) / c.bytes);
-  const char* format =
-      s.as_json ? "{\"name\": \"%s\", \"milliseconds\": %.4f, \"gflops\": %.1f, \"gbytes\": %.1f, "
-                  "\"roofline\": %.3f}\n"
-                : "%-44s %9.3f ms %8.1f GFLOP/s %7.1f GB/s %5.2f\n";
+  const char* format = s.as_json
+                           ? "{\"name\": \"%s\", \"milliseconds\": %.4f, \"gflops\": %.1f, \"gbytes\": %.1f, "
+                             "\"roofline\": %.3f}\n"
+                           : "%-44s %9.3f ms %8.1f GFLOP/s %7.1f GB/s %5.2f\n";
   std::printf(format, name.c_str(), r.least * 1e3, gflops, gbytes, ideal / r.least);
   std::fflush(stdout);
 }
