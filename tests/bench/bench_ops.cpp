@@ -1,6 +1,6 @@
 // Single operators against the measured ceilings of the machine, alone and on random data:
-//   bench_ops [name-part ...] [--threads N] [--seconds S] [--isa base|avx2|avx512] [--json]
-// The cases are in operators.json. The best of many calls counts: time, GFLOP/s, GB/s with each operand counted once, and
+//   bench_ops [name-part ...] [--threads N] [--seconds S] [--isa base|avx2|avx512] [--json] [--cases FILE]
+// The cases are in operators.json, or in another file of its form. The best of many calls counts: time, GFLOP/s, GB/s with each operand counted once, and
 // the share of the roofline.
 #include <algorithm>
 #include <cstdio>
@@ -23,6 +23,7 @@ struct Settings {
   Isa isa = best_isa();
   bool as_json = false;
   std::vector<std::string> names;
+  std::string cases = DL_OPERATORS;
 };
 
 // "f32[8,4,56,56,16]"
@@ -109,6 +110,8 @@ int main(int argc, char** argv) {
       s.threads = std::atoi(argv[++i]);
     else if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc)
       s.seconds = std::atof(argv[++i]);
+    else if (!std::strcmp(argv[i], "--cases") && i + 1 < argc)
+      s.cases = argv[++i];
     else if (!std::strcmp(argv[i], "--isa") && i + 1 < argc) {
       const std::string name = argv[++i];
       for (Isa isa : usable_isas())
@@ -118,7 +121,7 @@ int main(int argc, char** argv) {
     else
       s.names.push_back(argv[i]);
   }
-  std::ifstream in(DL_OPERATORS);
+  std::ifstream in(s.cases);
   const json cases = json::parse(in, nullptr, true, true);
   Pool* pool = pool_create(s.threads);
   const Ceilings ceilings = measure_ceilings(pool, s.isa);

@@ -49,7 +49,8 @@ Grid grid_of(const Sweep& c, bool fixed_weights) {
   Grid g;
   const int64_t kb_size = c.ncb * c.taps * kSquare, row_size = c.ncb * c.w * kBlock * c.sh;
   const int64_t all = kb_size * c.nkb * c.groups;  // weights
-  const int64_t fewest = c.cols <= 7 ? 4 : 2;
+  const int64_t together = c.cols <= 7 ? 4 : 2;    // blocks that a tile may hold
+  const int64_t fewest = c.groups * ceil_div(c.nkb, together) >= kChunks / 4 ? together : 1;
   g.nk = ceil_div(c.nkb, clamp(kWeightCache / kb_size, fewest, c.nkb));
   g.nr = tiny(c) ? 1 : ceil_div(c.rows, clamp(kInputCache / row_size, 1, c.rows));
   g.nn = c.n;
@@ -67,10 +68,12 @@ Grid grid_of(const Sweep& c, bool fixed_weights) {
     g.nk = alone;
   } else {
     if (wanted() > 1) g.nk = min(g.nk * wanted(), alone);
-    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, c.taps == 1 ? 1 : 4));
   }
   g.kc = ceil_div(ceil_div(c.nkb, g.nk), fewest) * fewest;
   g.nk = ceil_div(c.nkb, g.kc);
+  if (g.chunks(c) < 8 && g.chunks(c) % 2 != 0 && g.kc > fewest)
+    g.nk = ceil_div(c.nkb, --g.kc);  // share out evenly
   g.rb = ceil_div(c.rows, g.nr);
   g.nr = ceil_div(c.rows, g.rb);
   g.ni = ceil_div(c.n, max(1, g.nn));
