@@ -103,13 +103,6 @@ struct Strip {
   int64_t ahead = 0;  // distance to the next strip
 };
 
-// Pixels of a tile. Short sums take half of what the registers hold: the stores of a full tile would fill the queue of
-// stores, and the next tile could not begin behind them.
-int64_t rows_at_once(int64_t terms, int64_t nkb, int64_t as) {
-  const int64_t most = max_rows(nkb, as);
-  return DL_VLEN == 16 && as && nkb <= 2 && (nkb == 1 || terms <= 64) ? ceil_div(most, 2) : most;
-}
-
 void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
   const int64_t plane = c.h * c.w * kBlock, b_kb = c.ncb * c.taps * kSquare;
   const int64_t yo = (p.n * c.groups * c.nkb + p.kb) * c.y_blk + p.i * c.y_row + p.j * c.y_pix;
@@ -133,7 +126,7 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .past = c.past,
       .ahead = 0,
       .most = c.e.most()};
-  const int64_t parts = ceil_div(p.count, rows_at_once(c.channels * ntaps, p.nkb, p.as));
+  const int64_t parts = ceil_div(p.count, best_rows(c.channels * ntaps, p.nkb, p.as));
   for (int64_t q = 0, at = 0; q < parts; ++q) {
     const int64_t next = p.count * (q + 1) / parts, r = next - at;
     const int64_t step = r * (p.as ? p.as : p.a_pix);
