@@ -262,7 +262,7 @@ void plan_sweep(const Call& c, const ConvShape& s, const Sweep& f, bool turned, 
   w.phases = g.own_weights ? 1 : 2;
   w.chunks[0] = g.own_weights ? g.chunks(f) : weight_chunks(s);
   w.chunks[1] = g.chunks(f);
-  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(s.k) * kBlock;
+  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(turned ? s.c : s.k) * kBlock;
   w.once = g.own_weights || turned ? 0 : 1;
   w.local = (turned ? s.taps() * kSquare : 0) + (g.own_weights ? g.kc * (kb_size + kBlock) : 0);
 }
@@ -282,13 +282,13 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
     bias = local;
     weights = local + g.kc * kBlock;
     f.first = k.lo;
-    block_bias(c, s, k.lo, k.hi, bias);
+    block_bias(c, s.k, k.lo, k.hi, bias);
     block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, weights);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), first = chunk * per;
     block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
                   weights + first * s.taps() * kSquare);
-    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(c, s.k, 0, blocks_of(s.k), bias);
     return;
   }
   f.x = c.in[0].f();
@@ -319,27 +319,30 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
   const Sweep even = backward_sweep(s, 0, 0);
   const Grid g = grid_of(even, c.fixed_weights);
-  const float* weights = c.shared;
+  float *weights = c.shared, *bias = weights + weight_floats(s);
   int64_t first = 0;
   if (g.own_weights) {
     const Range k = blocks_of_chunk(even, g, chunk);
-    float* own = local + s.taps() * kSquare;
-    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, own, local);
-    weights = own;
+    bias = local + s.taps() * kSquare;
+    weights = bias + g.kc * kBlock;
     first = k.lo;
+    block_bias(c, s.c, k.lo, k.hi, bias);
+    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, weights, local);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), b = chunk * per;
+    if (chunk == 0) block_bias(c, s.c, 0, blocks_of(s.c), bias);
     return turn_weights(s, c.in[0].f(), b, min(weight_blocks(s), b + per), c.shared + b * s.taps() * kSquare,
                         local);
   }
   for (int64_t a = 0; a < min(s.sh, s.h); ++a)
     for (int64_t b = 0; b < min(s.sw, s.w); ++b) {
-      Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros
+      Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros, or the bias
       f.x = c.in[1].f();
       f.b = weights;
       f.first = first;
       f.y = c.out[0].f() + (a * s.w + b) * kBlock;
-      f.past = goes_past(f.y, c.out[0].size());
+      f.e = grad_input_epilogue(c, s, bias);
+      f.past = goes_past(f.y, c.out[0].size()) && !f.e.looks_twice();
       sweep(f, g, chunk);
     }
 }
