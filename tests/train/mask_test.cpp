@@ -42,12 +42,11 @@ json network() {
     "model": {
       "blocks": {
         "level": {"parameters": {"width": null, "depth": null}, "layers": [
-          {"type": "conv2d", "filters": "$width", "kernel": 3, "padding": "same", "bias": false}, "batch_norm", "relu",
-          {"use": "detour", "width": "$width", "depth": "$depth - 1", "if": "$depth > 0"}]},
-        "detour": {"parameters": {"width": null, "depth": null}, "layers": [
-          {"type": "max_pool2d", "kernel": 2}, {"use": "level", "width": "2 * $width", "depth": "$depth"},
-          {"type": "conv_transpose2d", "filters": "$width", "kernel": 2, "stride": 2, "name": "up"},
-          {"type": "concat", "inputs": ["up", "$in"]},
+          {"type": "conv2d", "filters": "$width", "kernel": 3, "padding": "same", "bias": false}, "batch_norm",
+          {"type": "relu", "name": "left"}, {"type": "max_pool2d", "kernel": 2, "if": "$depth > 0"},
+          {"use": "level", "width": "2 * $width", "depth": "$depth - 1", "if": "$depth > 0"},
+          {"type": "conv_transpose2d", "filters": "$width", "kernel": 2, "stride": 2, "if": "$depth > 0", "name": "up"},
+          {"type": "concat", "inputs": ["up", "left"], "if": "$depth > 0"},
           {"type": "conv2d", "filters": "$width", "kernel": 3, "padding": "same", "bias": false}, "batch_norm", "relu"]}},
       "layers": [{"use": "level", "width": 8, "depth": 2}, {"type": "conv2d", "filters": 1, "kernel": 1}]},
     "train": {"epochs": 12, "batch_size": 8, "loss": "bce_with_logits", "optimizer": {"type": "adam", "lr": 0.01}}})");

@@ -34,7 +34,6 @@ struct Grid {
   int64_t chunks(const Sweep& c) const { return c.groups * nk * nn * nr; }
 };
 
-int64_t pixel_step(const Sweep& c) { return c.sw * kBlock; }
 bool tiny(const Sweep& c) { return c.h * c.w <= 16 && c.n > 1; }
 int64_t blocks_at_once(int64_t left, int64_t wide) {
   return DL_VLEN != 16 ? 1 : left >= 4 && wide <= 7 ? 4 : left >= 2 ? 2 : 1;
@@ -94,7 +93,7 @@ int64_t list_taps(const Sweep& c, Range v, Range l, Tap* out) {
 }
 
 // A row of tiles: `count` pixels from (n, i, j) on, nkb blocks from kb on. as = 0: the pixels are a_pix and y_pix apart,
-// along a column or the batch.
+// along a column, the batch, or a row at large strides.
 struct Strip {
   int64_t n, kb, nkb, i, j, count, as, a_pix, y_pix;
 };
@@ -138,13 +137,14 @@ void sweep_rows(const Sweep& c, int64_t n, int64_t kb, int64_t nkb, int64_t row0
                 Range ci) {
   Tap taps[kMaxTaps];
   int64_t full = -1;  // number of taps listed for inner rows
+  const int64_t step = c.sw * kBlock;
   if (ci.lo < ci.hi)
     for (int64_t i = row0; i < row1; ++i) {
       const bool in = i >= ri.lo && i < ri.hi;
       int64_t nt = full;
       if (!in || full < 0) nt = list_taps(c, hits(c.v, i, c.sh, c.h), {0, c.l.n}, taps);
       full = in ? nt : -1;
-      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, pixel_step(c), 0, c.y_pix}, taps, nt);
+      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, step <= 2 * kBlock ? step : 0, step, c.y_pix}, taps, nt);
     }
   for (int64_t j = 0; j < c.cols; ++j) {
     if (j == ci.lo) j = ci.hi;
