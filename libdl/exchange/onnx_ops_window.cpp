@@ -137,6 +137,43 @@ void conv_transpose(OnnxCall& c) {
     c.y().v[static_cast<size_t>(i)] += c.x(2).v.at(static_cast<size_t>(i / pixels % channels));
 }
 
+// The two inputs that an output of Resize lies between, and the weight of the second.
+struct Between {
+  int64_t lo, hi;
+  double w;
+  Between(int64_t o, double scale, bool linear, int64_t extent) {
+    const double at = linear ? std::max(0.0, (static_cast<double>(o) + 0.5) / scale - 0.5)
+                             : std::floor(static_cast<double>(o) / scale);
+    lo = std::min(static_cast<int64_t>(at), extent - 1);
+    hi = std::min(lo + 1, extent - 1);
+    w = at - std::floor(at);
+  }
+};
+
+// Enlarging (N, C, H, W): the nearest pixel below, or lines between centres of pixels.
+void resize(OnnxCall& c) {
+  const Extents s = c.x().shape;
+  c.require(s.size() == 4 && c.has(2) && c.x(2).v.size() == 4, "expected (N, C, H, W) and four scales");
+  const std::vector<double>& scale = c.x(2).v;
+  const bool linear = c.text("mode", "nearest") == "linear";
+  const std::string places = c.text("coordinate_transformation_mode", "half_pixel");
+  c.require(scale[0] == 1 && scale[1] == 1 && scale[2] >= 1 && scale[3] >= 1,
+            "only height and width may grow");
+  c.require(linear ? places == "half_pixel" : places == "asymmetric" && c.text("nearest_mode", "") == "floor",
+            "expected linear with half_pixel, or nearest with asymmetric and floor");
+  const auto extent = [&](size_t i) { return static_cast<int64_t>(static_cast<double>(s[i]) * scale[i]); };
+  c.y() = onnx_zeros(c.x().type, {s[0], s[1], extent(2), extent(3)});
+  auto y = c.y().v.begin();
+  for (int64_t plane = 0; plane < s[0] * s[1]; ++plane)
+    for (int64_t i = 0; i < extent(2); ++i)
+      for (int64_t j = 0; j < extent(3); ++j) {
+        const Between a(i, scale[2], linear, s[2]), b(j, scale[3], linear, s[3]);
+        const double* x = c.x().v.data() + plane * s[2] * s[3];
+        const auto row = [&](int64_t r) { return (1 - b.w) * x[r * s[3] + b.lo] + b.w * x[r * s[3] + b.hi]; };
+        *y++ = (1 - a.w) * row(a.lo) + a.w * row(a.hi);
+      }
+}
+
 template <class F>
 void pool(OnnxCall& c, const Window& w, F reduce) {
   const Extents s = c.x().shape;
@@ -224,7 +261,8 @@ std::vector<OnnxEntry> onnx_window_ops() {
           {"MaxPool", max_pool},
           {"AveragePool", average_pool},
           {"GlobalAveragePool", global_average_pool},
-          {"GlobalMaxPool", global_max_pool}};
+          {"GlobalMaxPool", global_max_pool},
+          {"Resize", resize}};
 }
 
 }  // namespace dl

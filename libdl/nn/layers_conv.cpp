@@ -1,6 +1,7 @@
 // Convolution and pooling of images.
 #include "nn/layer.h"
 #include "nn/padding.h"
+#include "ops/registry.h"
 
 namespace dl {
 
@@ -244,6 +245,16 @@ ValueId build_avg_pool2d(LayerCtx& c) {
   return build_pool(c, a, {{"count_include_pad", a.count_include_pad}});
 }
 
+ValueId build_upsample2d(LayerCtx& c) {
+  c.need_images();
+  const json a = op::upsample2d.attrs->dump(c.attrs);
+  for (size_t axis = 0; axis < 2; ++axis) {
+    c.window[axis] = a.at("mode") == "nearest" ? 1 : 2;
+    c.magnification[axis] = a.at("scale")[axis].get<int64_t>();
+  }
+  return c.emit("upsample2d", {c.in[0]}, a);
+}
+
 ValueId build_global_pool(LayerCtx& c) {
   c.need_images();
   c.sees_all = true;
@@ -263,6 +274,7 @@ std::span<const LayerDef> conv_layers() {
        &attr_ops<ConvTranspose2dLayer>, 1, 1, build_conv_transpose2d},
       {"max_pool2d", "Largest value of each window.", &attr_ops<PoolLayer>, 1, 1, build_max_pool2d},
       {"avg_pool2d", "Mean of each window.", &attr_ops<AvgPoolLayer>, 1, 1, build_avg_pool2d},
+      {"upsample2d", op::upsample2d.doc, op::upsample2d.attrs, 1, 1, build_upsample2d},
       {"global_avg_pool2d", "Mean of each channel: (channels, height, width) becomes (channels).",
        &attr_ops<GlobalPoolLayer>, 1, 1, build_global_pool},
       {"global_max_pool2d", "Largest value of each channel.", &attr_ops<GlobalPoolLayer>, 1, 1,

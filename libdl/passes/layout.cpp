@@ -244,7 +244,7 @@ class Layout {
 
   bool pool(const Node& n) {
     const bool known = is(n, op::max_pool2d) || is(n, op::max_pool2d_grad) || is(n, op::avg_pool2d) ||
-                       is(n, op::avg_pool2d_grad);
+                       is(n, op::avg_pool2d_grad) || is(n, op::upsample2d) || is(n, op::upsample2d_grad);
     return known && all_blocked(n, n.attrs);
   }
 

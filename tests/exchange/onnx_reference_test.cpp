@@ -99,6 +99,17 @@ TEST_CASE("ConvTranspose: stride, padding, output_padding and groups") {
         {1, 2, 1, 3}, {1, 0, 10, 200, 0, 2000});
 }
 
+TEST_CASE("Resize: nearest and linear") {
+  const OnnxValue x = f({1, 1, 1, 2}, {4, 8}), scales = f({4}, {1, 1, 1, 2});
+  check(run("Resize", {x, f({0}, {}), scales},
+            {{"mode", std::string("nearest")},
+             {"coordinate_transformation_mode", std::string("asymmetric")},
+             {"nearest_mode", std::string("floor")}}),
+        {1, 1, 1, 4}, {4, 4, 8, 8});
+  check(run("Resize", {x, f({0}, {}), scales}, {{"mode", std::string("linear")}}), {1, 1, 1, 4},
+        {4, 5, 7, 8});
+}
+
 TEST_CASE("pooling: ceil mode drops a window that starts in the padding, averages count what they should") {
   const OnnxValue x = f({1, 1, 1, 5}, {1, 2, 3, 4, 5});
   check(run("MaxPool", {x}, {{"kernel_shape", Extents{1, 2}}, {"strides", Extents{1, 2}}}), {1, 1, 1, 2},

@@ -137,6 +137,12 @@ TEST_CASE("a transposed convolution undoes the extents of a convolution, and see
       {"type": "conv2d", "filters": 1, "kernel": 3})");
   CHECK(m.layers[2].receptive_field[0] == 8);   // two of the pooled pixels, 4 pixels each
   CHECK(m.layers[3].receptive_field[0] == 12);  // three, 2 pixels apart
+  const Model u = build(
+      R"({"type": "max_pool2d", "kernel": 4}, {"type": "upsample2d", "scale": [2, 4], "mode": "bilinear"},
+      {"type": "conv2d", "filters": 1, "kernel": 3})");
+  CHECK(u.graph.type(u.graph.output("output")).shape.text() == "1,1,6,10");
+  CHECK(u.layers[2].receptive_field[0] == 12);  // 8, and twice a jump of 2
+  CHECK(u.layers[2].receptive_field[1] == 10);  // 8, and twice a jump of 1
   CHECK(m.layers[2].multiply_adds == 4 * 3 * 2 * 4 * 16);
 }
 

@@ -39,7 +39,8 @@ constexpr const char* kNetworks[] = {
       {"type": "conv2d", "filters": 32, "kernel": 3, "padding": 1, "bias": false}, "batch_norm", "relu",
       {"type": "conv_transpose2d", "filters": 16, "kernel": 3, "stride": 2, "padding": 1, "output_padding": [0, 1]}, "relu",
       {"type": "conv_transpose2d", "filters": 16, "kernel": 3, "padding": 1, "bias": false, "name": "up_again"},
-      {"type": "concat", "inputs": ["up_again", "a"]}, {"type": "conv2d", "filters": 32, "kernel": 1}, "global_avg_pool2d",
+      {"type": "concat", "inputs": ["up_again", "a"]}, {"type": "conv2d", "filters": 32, "kernel": 3, "stride": 3},
+      {"type": "upsample2d", "scale": 2, "mode": "bilinear"}, {"type": "conv2d", "filters": 32, "kernel": 3}, "upsample2d", "tanh", "global_avg_pool2d",
       {"type": "dense", "units": 3}]})",
 };
 
