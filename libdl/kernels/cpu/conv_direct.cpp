@@ -12,8 +12,8 @@ namespace dl::DL_ISA {
 namespace {
 
 struct Sweep {
-  const float* x;  // (n, groups * ncb, h, w, 16)
-  int64_t n, groups, ncb, h, w;
+  const float* x;                          // (n, groups * ncb, h, w, 16)
+  int64_t n, groups, channels, ncb, h, w;  // input channels of a group, also in blocks
   const float* b;  // (groups * nkb, ncb, taps, 16, 16), from block `first` on; so is the bias
   int64_t taps, kw;
   float* y;  // (n, groups * nkb, y_blk), of which this sweep writes a grid
@@ -48,7 +48,8 @@ Grid grid_of(const Sweep& c, bool fixed_weights) {
   Grid g;
   const int64_t kb_size = c.ncb * c.taps * kSquare, row_size = c.ncb * c.w * kBlock * c.sh;
   const int64_t all = kb_size * c.nkb * c.groups;  // weights
-  const int64_t fewest = c.cols <= 7 ? 4 : 2;
+  const int64_t together = c.cols <= 7 ? 4 : 2;    // blocks that a tile may hold
+  const int64_t fewest = c.groups * ceil_div(c.nkb, together) >= kChunks / 4 ? together : 1;
   g.nk = ceil_div(c.nkb, clamp(kWeightCache / kb_size, fewest, c.nkb));
   g.nr = tiny(c) ? 1 : ceil_div(c.rows, clamp(kInputCache / row_size, 1, c.rows));
   g.nn = c.n;
@@ -66,10 +67,12 @@ Grid grid_of(const Sweep& c, bool fixed_weights) {
     g.nk = alone;
   } else {
     if (wanted() > 1) g.nk = min(g.nk * wanted(), alone);
-    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, c.taps == 1 ? 1 : 4));
   }
   g.kc = ceil_div(ceil_div(c.nkb, g.nk), fewest) * fewest;
   g.nk = ceil_div(c.nkb, g.kc);
+  if (g.chunks(c) < 8 && g.chunks(c) % 2 != 0 && g.kc > fewest)
+    g.nk = ceil_div(c.nkb, --g.kc);  // share out evenly
   g.rb = ceil_div(c.rows, g.nr);
   g.nr = ceil_div(c.rows, g.rb);
   g.ni = ceil_div(c.n, max(1, g.nn));
@@ -96,6 +99,7 @@ int64_t list_taps(const Sweep& c, Range v, Range l, Tap* out) {
 // along a column, the batch, or a row at large strides.
 struct Strip {
   int64_t n, kb, nkb, i, j, count, as, a_pix, y_pix;
+  int64_t ahead = 0;  // distance to the next strip
 };
 
 void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
@@ -116,14 +120,18 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .y_pix = p.y_pix,
       .bias = c.e.bias ? c.e.bias + (p.kb - c.first) * kBlock : nullptr,
       .residual = c.e.residual ? c.e.residual + yo : nullptr,
+      .last = ceil_div(lanes_of(c.channels, c.ncb - 1), 2) * 2,
       .cuts = c.e.cuts(),
       .past = c.past,
+      .ahead = 0,
       .most = c.e.most()};
-  const int64_t parts = ceil_div(p.count, max_rows(p.nkb, p.as));
+  const int64_t parts = ceil_div(p.count, best_rows(c.channels * ntaps, p.nkb, p.as));
   for (int64_t q = 0, at = 0; q < parts; ++q) {
     const int64_t next = p.count * (q + 1) / parts, r = next - at;
+    const int64_t step = r * (p.as ? p.as : p.a_pix);
+    t.ahead = q + 1 < parts ? step : p.ahead + step - p.count * (p.as ? p.as : p.a_pix);
     tile_fn(r, p.nkb, p.as)(t);
-    t.a += r * (p.as ? p.as : p.a_pix);
+    t.a += step;
     t.y += r * p.y_pix;
     if (t.residual) t.residual += r * p.y_pix;
     at = next;
@@ -144,7 +152,10 @@ void sweep_rows(const Sweep& c, int64_t n, int64_t kb, int64_t nkb, int64_t row0
       int64_t nt = full;
       if (!in || full < 0) nt = list_taps(c, hits(c.v, i, c.sh, c.h), {0, c.l.n}, taps);
       full = in ? nt : -1;
-      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, step <= 2 * kBlock ? step : 0, step, c.y_pix}, taps, nt);
+      strip(c,
+            {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, step <= 2 * kBlock ? step : 0, step, c.y_pix,
+             c.sh * c.w * kBlock},
+            taps, nt);
     }
   for (int64_t j = 0; j < c.cols; ++j) {
     if (j == ci.lo) j = ci.hi;
@@ -208,6 +219,7 @@ Sweep forward_sweep(const ConvShape& s) {
   Sweep c{.x = nullptr,
           .n = s.n,
           .groups = s.groups,
+          .channels = s.cg(),
           .ncb = blocks_of(s.cg()),
           .h = s.h,
           .w = s.w,
@@ -234,6 +246,7 @@ Sweep backward_sweep(const ConvShape& s, int64_t a, int64_t b) {
   Sweep c{.x = nullptr,
           .n = s.n,
           .groups = s.groups,
+          .channels = s.kg(),
           .ncb = blocks_of(s.kg()),
           .h = s.oh,
           .w = s.ow,

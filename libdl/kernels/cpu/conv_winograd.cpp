@@ -84,7 +84,7 @@ void products(const Plan& p, const float* v, const float* u, int64_t nt, int64_t
   for (int64_t i = 0; i < kPoints; ++i)
     for (int64_t kb = 0, b; kb < nkb; kb += b) {
       b = kb + pair <= nkb ? pair : 1;
-      const int64_t parts = ceil_div(nt, max_rows(b));
+      const int64_t parts = ceil_div(nt, best_rows(p.nib * kBlock, b));
       for (int64_t q = 0; q < parts; ++q) {
         const int64_t t = nt * q / parts, r = nt * (q + 1) / parts - t;
         tile_fn(r, b, kBlock)({.a = v + i * p.v_p + t * kBlock,
