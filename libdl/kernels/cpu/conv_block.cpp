@@ -133,10 +133,18 @@ ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias)
   return e;
 }
 
-void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to) {
+ConvEpilogue grad_input_epilogue(const Call& c, const ConvShape& s, const float* bias) {
+  ConvEpilogue e;
+  if (c.n_in > 2 && c.in[2].present()) e.bias = bias;
+  e.activation = conv_grad_attrs(c).activation;
+  e.k = s.c;
+  return e;
+}
+
+void block_bias(const Call& c, int64_t channels, int64_t first, int64_t last, float* to) {
   if (c.n_in < 3 || !c.in[2].present()) return;
   zero_row(to, (last - first) * kBlock);
-  copy_row(to, c.in[2].f() + first * kBlock, min(s.k, last * kBlock) - first * kBlock);
+  copy_row(to, c.in[2].f() + first * kBlock, min(channels, last * kBlock) - first * kBlock);
 }
 
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count) {

@@ -88,10 +88,12 @@ struct ConvEpilogue {
     return activation > Activation::relu6 || (residual && k % kBlock != 0);
   }
 };
-// bias: where blocked bias of blocks_of(k) * 16 floats stands, or will.
+// Of conv2d, and of conv2d_grad_input with the operands w dy b?, as conv_transpose2d calls it. bias: where the blocked bias
+// of 16 floats for each block of output channels stands, or will.
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias);
-// The blocks [first, last) of the bias, if there is one.
-void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to);
+ConvEpilogue grad_input_epilogue(const Call& c, const ConvShape& s, const float* bias);
+// The blocks [first, last) of the bias of so many channels, if there is one.
+void block_bias(const Call& c, int64_t channels, int64_t first, int64_t last, float* to);
 // The rest of the epilogue for `count` pixels of block kb, `step` floats apart.
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count);
 

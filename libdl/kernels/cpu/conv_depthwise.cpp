@@ -281,7 +281,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = forward_shape(c);
   float *weights = c.shared, *bias = weights + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(c, s.k, 0, blocks_of(s.k), bias);
     return block_columns(c.in[1].f(), s.c, s.taps(), chunk, weights + chunk * block_floats(s));
   }
   const Planes planes(s);
@@ -317,13 +317,18 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
 
 void plan_grad_input(const Call& c, Work& w) { plan(grad_input_shape(c), w); }
 
-// One plane for each residue of rows and columns by the stride; without taps it writes zeros.
+// One plane for each residue of rows and columns by the stride; without taps it writes zeros, or the bias.
 void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
-  if (phase == 0) return block_columns(c.in[0].f(), s.c, s.taps(), chunk, c.shared + chunk * block_floats(s));
+  float* bias = c.shared + blocks_of(s.c) * block_floats(s);
+  if (phase == 0) {
+    if (chunk == 0) block_bias(c, s.c, 0, blocks_of(s.c), bias);
+    return block_columns(c.in[0].f(), s.c, s.taps(), chunk, c.shared + chunk * block_floats(s));
+  }
   const Planes planes(s);
+  const ConvEpilogue e = grad_input_epilogue(c, s, bias);
   const int64_t x_plane = s.h * s.w * kBlock, y_plane = s.pixels() * kBlock;
-  const bool past = goes_past(c.out[0].f(), c.out[0].size());
+  const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   for (int64_t q = chunk * planes.per; q < min(planes.count, (chunk + 1) * planes.per); ++q)
     for (int64_t a = 0; a < min(s.sh, s.h); ++a)
       for (int64_t b = 0; b < min(s.sw, s.w); ++b)
@@ -341,6 +346,9 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
                       .l = backward_line(b, s.kw, s.sw, s.pl, s.dw),
                       .kw = s.kw,
                       .weights = c.shared + q % blocks_of(s.c) * block_floats(s),
+                      .block = q % blocks_of(s.c),
+                      .bias = e.bias ? e.bias + q % blocks_of(s.c) * kBlock : nullptr,
+                      .e = e,
                       .past = past},
                      local);
   fence(past);

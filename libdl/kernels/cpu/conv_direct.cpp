@@ -34,7 +34,6 @@ struct Grid {
   int64_t chunks(const Sweep& c) const { return c.groups * nk * nn * nr; }
 };
 
-int64_t pixel_step(const Sweep& c) { return c.sw * kBlock; }
 bool tiny(const Sweep& c) { return c.h * c.w <= 16 && c.n > 1; }
 int64_t blocks_at_once(int64_t left, int64_t wide) {
   return DL_VLEN != 16 ? 1 : left >= 4 && wide <= 7 ? 4 : left >= 2 ? 2 : 1;
@@ -97,7 +96,7 @@ int64_t list_taps(const Sweep& c, Range v, Range l, Tap* out) {
 }
 
 // A row of tiles: `count` pixels from (n, i, j) on, nkb blocks from kb on. as = 0: the pixels are a_pix and y_pix apart,
-// along a column or the batch.
+// along a column, the batch, or a row at large strides.
 struct Strip {
   int64_t n, kb, nkb, i, j, count, as, a_pix, y_pix;
   int64_t ahead = 0;  // distance to the next strip
@@ -146,14 +145,17 @@ void sweep_rows(const Sweep& c, int64_t n, int64_t kb, int64_t nkb, int64_t row0
                 Range ci) {
   Tap taps[kMaxTaps];
   int64_t full = -1;  // number of taps listed for inner rows
+  const int64_t step = c.sw * kBlock;
   if (ci.lo < ci.hi)
     for (int64_t i = row0; i < row1; ++i) {
       const bool in = i >= ri.lo && i < ri.hi;
       int64_t nt = full;
       if (!in || full < 0) nt = list_taps(c, hits(c.v, i, c.sh, c.h), {0, c.l.n}, taps);
       full = in ? nt : -1;
-      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, pixel_step(c), 0, c.y_pix, c.sh * c.w * kBlock}, taps,
-            nt);
+      strip(c,
+            {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, step <= 2 * kBlock ? step : 0, step, c.y_pix,
+             c.sh * c.w * kBlock},
+            taps, nt);
     }
   for (int64_t j = 0; j < c.cols; ++j) {
     if (j == ci.lo) j = ci.hi;
@@ -273,7 +275,7 @@ void plan_sweep(const Call& c, const ConvShape& s, const Sweep& f, bool turned, 
   w.phases = g.own_weights ? 1 : 2;
   w.chunks[0] = g.own_weights ? g.chunks(f) : weight_chunks(s);
   w.chunks[1] = g.chunks(f);
-  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(s.k) * kBlock;
+  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(turned ? s.c : s.k) * kBlock;
   w.once = g.own_weights || turned ? 0 : 1;
   w.local = (turned ? s.taps() * kSquare : 0) + (g.own_weights ? g.kc * (kb_size + kBlock) : 0);
 }
@@ -293,13 +295,13 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
     bias = local;
     weights = local + g.kc * kBlock;
     f.first = k.lo;
-    block_bias(c, s, k.lo, k.hi, bias);
+    block_bias(c, s.k, k.lo, k.hi, bias);
     block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, weights);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), first = chunk * per;
     block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
                   weights + first * s.taps() * kSquare);
-    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(c, s.k, 0, blocks_of(s.k), bias);
     return;
   }
   f.x = c.in[0].f();
@@ -330,27 +332,30 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
   const Sweep even = backward_sweep(s, 0, 0);
   const Grid g = grid_of(even, c.fixed_weights);
-  const float* weights = c.shared;
+  float *weights = c.shared, *bias = weights + weight_floats(s);
   int64_t first = 0;
   if (g.own_weights) {
     const Range k = blocks_of_chunk(even, g, chunk);
-    float* own = local + s.taps() * kSquare;
-    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, own, local);
-    weights = own;
+    bias = local + s.taps() * kSquare;
+    weights = bias + g.kc * kBlock;
     first = k.lo;
+    block_bias(c, s.c, k.lo, k.hi, bias);
+    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, weights, local);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), b = chunk * per;
+    if (chunk == 0) block_bias(c, s.c, 0, blocks_of(s.c), bias);
     return turn_weights(s, c.in[0].f(), b, min(weight_blocks(s), b + per), c.shared + b * s.taps() * kSquare,
                         local);
   }
   for (int64_t a = 0; a < min(s.sh, s.h); ++a)
     for (int64_t b = 0; b < min(s.sw, s.w); ++b) {
-      Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros
+      Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros, or the bias
       f.x = c.in[1].f();
       f.b = weights;
       f.first = first;
       f.y = c.out[0].f() + (a * s.w + b) * kBlock;
-      f.past = goes_past(f.y, c.out[0].size());
+      f.e = grad_input_epilogue(c, s, bias);
+      f.past = goes_past(f.y, c.out[0].size()) && !f.e.looks_twice();
       sweep(f, g, chunk);
     }
 }

@@ -2,6 +2,7 @@
 // stride, padding, dilation and group; strips of output rows keep the columns inside L2.
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_epilogue.h"
 #include "kernels/cpu/im2col.h"
 
 namespace dl::DL_ISA {
@@ -136,7 +137,10 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
   const int64_t c0 = chunk % f.blocks * f.block, channels = min(f.block, s.cg() - c0);
   const int64_t group = chunk / f.blocks % s.groups, image = chunk / f.blocks / s.groups;
   float *frame = local, *col = local + f.frame, *mask = col + f.col, *scratch = mask + f.mask;
-  float* dx = c.out[0].f() + (image * s.c + group * s.cg() + c0) * s.h * s.w;
+  const int64_t first = group * s.cg() + c0;  // channel
+  float* dx = c.out[0].f() + (image * s.c + first) * s.h * s.w;
+  const Act act = Act(conv_grad_attrs(c).activation);
+  const float* bias = c.n_in > 2 && c.in[2].present() ? c.in[2].f() + first : nullptr;
   if (!s.pointwise()) zero_row(frame, channels * s.frame_h(s.oh) * s.frame_w());
   for (int64_t i = 0; i < f.strips; ++i) {
     const Strip t = strip_at(s, f.strips, i);
@@ -147,10 +151,21 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
     g.b += (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
     g.c = s.pointwise() ? dx + t.row * s.ow : col;
     g.ldc = s.pointwise() ? s.pixels() : line(g.n);
+    if (s.pointwise()) {
+      g.row_bias = bias;
+      g.act = act;
+    }
     gemm(g, scratch);
     if (!s.pointwise()) col2im(s, t, col, g.ldc, channels, frame, mask);
   }
-  if (!s.pointwise()) empty_frame(s, frame, channels, dx);
+  if (s.pointwise()) return;
+  empty_frame(s, frame, channels, dx);
+  Gemm all{};
+  all.c = dx;
+  all.ldc = s.h * s.w;
+  all.row_bias = bias;
+  all.act = act;
+  epilogue(all, 0, 0, channels, all.ldc);
 }
 
 // ---- Gradient of the weight: dw = sum over images of dy[n] columns^T

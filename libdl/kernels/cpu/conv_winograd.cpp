@@ -145,18 +145,22 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   const Tensors t{c.in[0].f(), c.in[1].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};
   if (phase == 1) return convolve(p, t, chunk, local);
-  if (chunk == 0) block_bias(c, p.s, 0, p.nob, c.shared);
+  if (chunk == 0) block_bias(c, p.s.k, 0, p.nob, c.shared);
   transform(p, t, chunk);
 }
 
-void plan_grad_input(const Call& c, Work& w) { Plan(grad_input_shape(c), true).work(w); }
+void plan_grad_input(const Call& c, Work& w) {
+  Plan(grad_input_shape(c), true, c.fixed_weights).work(w);
+  w.once = 0;
+}
 
 void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
-  const Plan p(grad_input_shape(c), true);
-  const Tensors t{c.in[1].f(),  c.in[0].f(),
-                  c.out[0].f(), c.shared + p.bias_size(),
-                  {},           goes_past(c.out[0].f(), c.out[0].size())};
+  const Plan p(grad_input_shape(c), true, c.fixed_weights);
+  const ConvEpilogue e = grad_input_epilogue(c, p.s, c.shared);
+  const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
+  const Tensors t{c.in[1].f(), c.in[0].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};
   if (phase == 1) return convolve(p, t, chunk, local);
+  if (chunk == 0) block_bias(c, p.s.c, 0, p.nob, c.shared);
   transform(p, t, chunk);
 }
 
