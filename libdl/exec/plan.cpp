@@ -75,16 +75,6 @@ Plan::Bytes Plan::bytes() const {
   return b;
 }
 
-int64_t node_flops(const Graph& g, const Node& n) {
-  if (n.op->traits & kView) return 0;
-  if (!n.op->flops) return g.type(n.out[0]).elements();
-  std::vector<const TensorType*> types;
-  for (ValueId v : n.in) types.push_back(v == kNone ? nullptr : &g.type(v));
-  InferCtx c{n.op->name, types, n.attrs.get(), {}};
-  n.op->infer(c);
-  return n.op->flops(c);
-}
-
 int64_t Plan::flops() const {
   int64_t total = 0;
   for (const Node& n : graph.nodes) total += node_flops(graph, n);

@@ -36,6 +36,5 @@ struct Plan {
 };
 
 DL_API Plan make_plan(Graph graph, const PlanOptions& options);
-DL_API int64_t node_flops(const Graph& g, const Node& n);
 
 }  // namespace dl

@@ -90,4 +90,14 @@ std::vector<ValueId> Graph::add_node(const OpDef& op, std::vector<ValueId> in, A
   return nodes.back().out;
 }
 
+int64_t node_flops(const Graph& g, const Node& n) {
+  if (n.op->traits & kView) return 0;
+  if (!n.op->flops) return g.type(n.out[0]).elements();
+  std::vector<const TensorType*> types;
+  for (ValueId v : n.in) types.push_back(v == kNone ? nullptr : &g.type(v));
+  InferCtx c{n.op->name, types, n.attrs.get(), {}};
+  n.op->infer(c);
+  return n.op->flops(c);
+}
+
 }  // namespace dl

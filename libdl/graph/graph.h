@@ -73,6 +73,9 @@ struct DL_API Graph {
   }
 };
 
+// Of one run of the node; multiply and add count as two.
+DL_API int64_t node_flops(const Graph& g, const Node& n);
+
 // Throws Error (internal) that names node and rule: ids in range, defined before use, one definition each, types as
 // inferred, unique leaf names, updates of the right type, and no read of a state after the node that replaces it.
 DL_API void verify(const Graph& g);

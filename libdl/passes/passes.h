@@ -27,6 +27,9 @@ DL_API Graph layout(Graph g, bool winograd = true);
 // Why a convolution of a graph is computed as it is, for people; empty for other nodes.
 DL_API std::string algorithm_reason(const Graph& g, const Node& n);
 
+// Of a network that is not trained: runs stretches whose tensors are larger than the caches for a few samples at a time.
+DL_API Graph split_batch(Graph g);
+
 // Moves each node that updates parameters or state to the earliest place at which everything else has read the old
 // value, so that its gradient's memory is free early.
 DL_API Graph schedule(Graph g);
@@ -37,14 +40,12 @@ DL_API Graph hoist(Graph g);
 DL_API size_t prologue_of(const Graph& g);
 
 struct PassOptions {
-  std::set<std::string, std::less<>>
-      off;  // names of passes to leave out: "fold", "simplify", "fuse", "layout", "winograd", "schedule", "hoist",
-            // "in_place"
-  bool verify = false;  // after every pass
+  std::set<std::string, std::less<>> off;  // names of passes to leave out, as pass_names() gives them
+  bool verify = false;                     // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();
-// fold, simplify, fuse, layout, schedule, hoist. Error (config) for an unknown name in `off`.
+// All but in_place. Error (config) for an unknown name in `off`.
 DL_API Graph optimise(Graph g, const PassOptions& options);
 
 // Rebuilds a graph from `nodes` with `replace[v]` standing for value v everywhere (identity where kNone); unused

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "ops/registry.h"
 
@@ -89,4 +91,46 @@ TEST_CASE("a non-finite value is traced to the first layer that makes it") {
   const Executor::Culprit c = ex.find_non_finite(ex.end_of("y"));
   CHECK(c.what == "layer 'dense_1' (affine)");
   CHECK(c.origin == "/model/layers/0");
+}
+
+TEST_CASE("a batch that is larger than the caches runs in parts and gives the same bits") {
+  const Graph g = parse_graph(R"(graph g
+%0 = input x : f32[5,3,192,256]
+%1 = parameter w : f32[16,3,1,1]
+%2 = conv2d(%0, %1) {} : f32[5,16,192,256] ; conv2d_1
+%3 = relu(%2) : f32[5,16,192,256] ; relu_1
+%4 = max_pool2d(%3) {"kernel":[4,4],"stride":[4,4]} : f32[5,16,48,64] ; max_pool2d_1
+%5 = avg_pool2d(%3) {"kernel":[4,4],"stride":[4,4]} : f32[5,16,48,64] ; avg_pool2d_1
+%6 = concat(%4, %5) {"axis":1} : f32[5,32,48,64] ; concat_1
+%7 = reduce_mean(%6) {"axes":[2,3]} : f32[5,32] ; mean
+output y %7
+output pooled %4)",
+                              find_op);
+  std::vector<Tensor> want;
+  for (const bool split : {false, true}) {
+    PoolOf p(2);
+    TensorMap state;
+    state["w"] = Tensor(DType::f32, {16, 3, 1, 1});
+    for (size_t i = 0; i < 48; ++i) state["w"].data<float>()[i] = 0.1f * float(i % 7) - 0.25f;
+    PlanOptions options;
+    if (!split) options.passes.off = {"split_batch"};
+    Executor ex(make_plan(g, options), p.pool, state);
+    const auto& nodes = ex.graph().nodes;
+    const auto slices =
+        std::count_if(nodes.begin(), nodes.end(), [](const Node& n) { return n.op == &op::slice; });
+    CHECK(slices == (split ? 5 : 0));  // one sample at a time
+    Tensor x(DType::f32, {5, 3, 192, 256});
+    for (size_t i = 0; i < x.data<float>().size(); ++i) x.data<float>()[i] = float(i % 1013) / 500 - 1;
+    ex.feed("x", x);
+    ex.run();
+    size_t k = 0;
+    for (const char* name : {"y", "pooled"}) {
+      const Tensor got(ex.output_type(name));
+      std::memcpy(const_cast<void*>(got.raw()), ex.output(name), static_cast<size_t>(got.bytes()));
+      if (split)
+        CHECK(std::memcmp(got.raw(), want[k++].raw(), static_cast<size_t>(got.bytes())) == 0);
+      else
+        want.push_back(got);
+    }
+  }
 }
