@@ -67,6 +67,13 @@ void infer_grad_input(InferCtx& c) {
   const Shape x = shape_attr(c);
   require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, a));
   c.out = {in_form({DType::f32, x}, blocked_in(a))};
+  for (const size_t i : {2, 3}) {
+    if (!c.has(i)) continue;
+    c.require(a.algorithm == ConvAlgorithm::direct || a.algorithm == ConvAlgorithm::winograd,
+              "only direct and winograd take r and y");
+    c.require(c.x(i) == c.out[0],
+              str(i == 2 ? "r" : "y", " is ", c.x(i).text(), ", expected ", c.out[0].text()));
+  }
 }
 
 void infer_grad_weight(InferCtx& c) {
@@ -128,8 +135,11 @@ const OpDef conv2d{
 
 const OpDef conv2d_grad_input{
     .name = "conv2d_grad_input",
-    .doc = "Gradient of conv2d with respect to its input.",
-    .args = "w dy",
+    .doc =
+        "Gradient of conv2d with respect to its input. Direct or by Winograd: plus r, and zero where y is "
+        "not "
+        "positive, which is the gradient of the relu that made y.",
+    .args = "w dy r? y?",
     .results = "dx",
     .attrs = &attr_ops<Conv2dGradAttrs>,
     .infer = infer_grad_input,

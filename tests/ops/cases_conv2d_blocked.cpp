@@ -132,6 +132,34 @@ const AddRows kWinograd({
      {.tol = 8e-6, .grad = false}},
 });
 
+// Gradients of the input that are added to and masked as they are written.
+const AddRows kGradInput({
+    {"conv2d_grad_input",
+     {"f32[24,9,3,3]", "f32[2,2,5,6,16]", "f32[2,1,5,6,16]", "f32[2,1,5,6,16]"},
+     R"({"algorithm": "direct", "pads": 1, "shape": [2,9,5,6]})"},
+    {"conv2d_grad_input",
+     {"f32[24,32,1,1]", "f32[2,2,3,4,16]", "f32[2,2,5,7,16]", "f32[2,2,5,7,16]"},
+     R"({"algorithm": "direct", "stride": 2, "shape": [2,32,5,7]})"},
+    {"conv2d_grad_input",
+     {"f32[16,40,1,1]", "f32[1,1,9,28,16]", "", "f32[1,3,9,28,16]"},
+     R"({"algorithm": "direct", "shape": [1,40,9,28]})"},
+    {"conv2d_grad_input",
+     {"f32[16,40,3,3]", "f32[9,1,2,2,16]", "f32[9,3,2,2,16]", ""},
+     R"({"algorithm": "direct", "pads": 1, "shape": [9,40,2,2]})"},
+    {"conv2d_grad_input",
+     {"f32[24,9,3,3]", "f32[2,2,5,6,16]", "f32[2,1,5,6,16]", "f32[2,1,5,6,16]"},
+     R"({"algorithm": "winograd", "pads": 1, "shape": [2,9,5,6]})",
+     {.tol = 8e-6}},
+    {"conv2d_grad_input",
+     {"f32[3,2,3,3]", "f32[1,3,4,4]", "f32[1,2,4,4]"},
+     R"({"pads": 1, "shape": [1,2,4,4]})",
+     {.error = "only direct and winograd take r and y"}},
+    {"conv2d_grad_input",
+     {"f32[3,2,3,3]", "f32[1,1,4,4,16]", "", "f32[1,1,4,5,16]"},
+     R"({"algorithm": "direct", "pads": 1, "shape": [1,2,4,4]})",
+     {.error = "y is f32[1,1,4,5,16], expected f32[1,1,4,4,16]"}},
+});
+
 const AddRows kDepthwise({
     {"conv2d",
      {"f32[2,2,7,11,16]", "f32[21,1,3,3]", "f32[21]"},

@@ -281,7 +281,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = forward_shape(c);
   float *weights = c.shared, *bias = weights + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, s.k, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(operand(c, kBias), s.k, 0, blocks_of(s.k), bias);
     return block_columns(c.in[1].f(), s.c, s.taps(), chunk, weights + chunk * block_floats(s));
   }
   const Planes planes(s);
@@ -322,7 +322,7 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
   float* bias = c.shared + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, s.c, 0, blocks_of(s.c), bias);
+    if (chunk == 0) block_bias(operand(c, kTransposedBias), s.c, 0, blocks_of(s.c), bias);
     return block_columns(c.in[0].f(), s.c, s.taps(), chunk, c.shared + chunk * block_floats(s));
   }
   const Planes planes(s);

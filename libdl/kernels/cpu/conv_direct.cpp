@@ -120,6 +120,7 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .y_pix = p.y_pix,
       .bias = c.e.bias ? c.e.bias + (p.kb - c.first) * kBlock : nullptr,
       .residual = c.e.residual ? c.e.residual + yo : nullptr,
+      .mask = c.e.mask ? c.e.mask + yo : nullptr,
       .last = ceil_div(lanes_of(c.channels, c.ncb - 1), 2) * 2,
       .cuts = c.e.cuts(),
       .past = c.past,
@@ -134,6 +135,7 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
     t.a += step;
     t.y += r * p.y_pix;
     if (t.residual) t.residual += r * p.y_pix;
+    if (t.mask) t.mask += r * p.y_pix;
     at = next;
   }
   if (c.e.looks_twice())
@@ -295,13 +297,13 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
     bias = local;
     weights = local + g.kc * kBlock;
     f.first = k.lo;
-    block_bias(c, s.k, k.lo, k.hi, bias);
+    block_bias(operand(c, kBias), s.k, k.lo, k.hi, bias);
     block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, weights);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), first = chunk * per;
     block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
                   weights + first * s.taps() * kSquare);
-    if (chunk == 0) block_bias(c, s.k, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(operand(c, kBias), s.k, 0, blocks_of(s.k), bias);
     return;
   }
   f.x = c.in[0].f();
@@ -339,22 +341,25 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
     bias = local + s.taps() * kSquare;
     weights = bias + g.kc * kBlock;
     first = k.lo;
-    block_bias(c, s.c, k.lo, k.hi, bias);
+    block_bias(operand(c, kTransposedBias), s.c, k.lo, k.hi, bias);
     turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, weights, local);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), b = chunk * per;
-    if (chunk == 0) block_bias(c, s.c, 0, blocks_of(s.c), bias);
+    if (chunk == 0) block_bias(operand(c, kTransposedBias), s.c, 0, blocks_of(s.c), bias);
     return turn_weights(s, c.in[0].f(), b, min(weight_blocks(s), b + per), c.shared + b * s.taps() * kSquare,
                         local);
   }
   for (int64_t a = 0; a < min(s.sh, s.h); ++a)
     for (int64_t b = 0; b < min(s.sw, s.w); ++b) {
-      Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros, or the bias
+      Sweep f = backward_sweep(s, a, b);  // without taps it writes the epilogue alone
       f.x = c.in[1].f();
       f.b = weights;
       f.first = first;
-      f.y = c.out[0].f() + (a * s.w + b) * kBlock;
+      const int64_t at = (a * s.w + b) * kBlock;
+      f.y = c.out[0].f() + at;
       f.e = grad_input_epilogue(c, s, bias);
+      if (f.e.residual) f.e.residual += at;
+      if (f.e.mask) f.e.mask += at;
       f.past = goes_past(f.y, c.out[0].size()) && !f.e.looks_twice();
       sweep(f, g, chunk);
     }

@@ -77,7 +77,7 @@ void run_forward(const Call& c, int, int64_t chunk, float* local) {
     g.ldb = line(g.n);
     g.a += group * s.kg() * f.columns;
     g.c += (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
-    if (c.n_in > 2 && c.in[2].present()) g.row_bias = c.in[2].f() + group * s.kg();
+    if (const float* bias = operand(c, kBias)) g.row_bias = bias + group * s.kg();
     if (s.pointwise()) {
       g.b = x + t.row * s.ow;
       g.ldb = s.pixels();
@@ -140,7 +140,8 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
   const int64_t first = group * s.cg() + c0;  // channel
   float* dx = c.out[0].f() + (image * s.c + first) * s.h * s.w;
   const Act act = Act(conv_grad_attrs(c).activation);
-  const float* bias = c.n_in > 2 && c.in[2].present() ? c.in[2].f() + first : nullptr;
+  const float* bias = operand(c, kTransposedBias);
+  if (bias) bias += first;
   if (!s.pointwise()) zero_row(frame, channels * s.frame_h(s.oh) * s.frame_w());
   for (int64_t i = 0; i < f.strips; ++i) {
     const Strip t = strip_at(s, f.strips, i);

@@ -47,6 +47,7 @@ void tile(const TileArgs& t) {
     DL_UNROLL for (int r = 0; r < R; ++r) acc[r][k * kVpb + v] = b0;
   }
   if (t.residual) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.residual + at); });
+  if (t.mask) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.mask + at); });
   if (!t.past) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.y + at, 1); });
   for (int64_t cb = 0; cb < t.ncb; ++cb) {
     const float *a = t.a + cb * t.a_cb, *b = t.b + cb * t.b_cb;
@@ -58,6 +59,9 @@ void tile(const TileArgs& t) {
   if (t.residual)
     each_vector<R, KB>(
         t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { y += load(t.residual + at); });
+  if (t.mask)
+    each_vector<R, KB>(
+        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { y = masked(y, load(t.mask + at)); });
   if (t.cuts)
     each_vector<R, KB>(
         t, acc, [&](vf & y, int64_t) __attribute__((always_inline)) { y = cut(y, t.most); });

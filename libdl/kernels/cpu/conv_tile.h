@@ -20,10 +20,10 @@ struct TileArgs {
   int64_t ntaps;
   float* y;
   int64_t y_kb;
-  int64_t a_pix = 0;                // used where AS == 0
-  int64_t y_pix = kBlock;           // distance of output pixels
-  const float* bias = nullptr;      // (kb, 16)
-  const float* residual = nullptr;  // like y
+  int64_t a_pix = 0;                                 // used where AS == 0
+  int64_t y_pix = kBlock;                            // distance of output pixels
+  const float* bias = nullptr;                       // (kb, 16)
+  const float *residual = nullptr, *mask = nullptr;  // like y
   int64_t last = kBlock;            // channels of the last input block, even: lanes behind them are not read
   bool cuts = false, past = false;  // past: write past the caches
   int64_t ahead = 0;                // from a to the pixels of the tile after this one

@@ -1,4 +1,4 @@
-// conv_transpose2d (x w b?) is conv2d_grad_input (w dy b?) as a forward pass: its kernels, with the operands in their order.
+// conv_transpose2d (x w b?) is conv2d_grad_input (w dy) as a forward pass: its kernels, with the operands in their order.
 // What they make of the weight first serves all runs where that is fixed.
 #include "kernels/cpu/conv.h"
 
@@ -9,19 +9,20 @@ extern const Kernel conv2d_grad_input;
 namespace {
 
 struct AsGradient {
-  Arg in[3];
+  Arg in[kTransposedBias + 1];
   Conv2dGradAttrs attrs;
   Call call;
 
-  explicit AsGradient(const Call& c) : in{c.in[1], c.in[0], {}}, call(c) {
+  explicit AsGradient(const Call& c) : in{c.in[1], c.in[0]}, call(c) {
     const auto& a = *static_cast<const ConvTranspose2dAttrs*>(c.attrs);
-    if (c.n_in > 2) in[2] = c.in[2];
+    if (c.n_in > kBias) in[kTransposedBias] = c.in[kBias];
     for (int i = 0; i < 2; ++i) attrs.stride[i] = a.stride[i], attrs.dilation[i] = a.dilation[i];
     for (int i = 0; i < 4; ++i) attrs.pads[i] = a.pads[i];
     attrs.groups = a.groups;
     attrs.algorithm = a.algorithm;
     attrs.activation = a.activation;
     call.in = in;
+    call.n_in = kTransposedBias + 1;
     call.attrs = &attrs;
   }
 };

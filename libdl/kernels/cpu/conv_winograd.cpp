@@ -145,7 +145,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   const Tensors t{c.in[0].f(), c.in[1].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};
   if (phase == 1) return convolve(p, t, chunk, local);
-  if (chunk == 0) block_bias(c, p.s.k, 0, p.nob, c.shared);
+  if (chunk == 0) block_bias(operand(c, kBias), p.s.k, 0, p.nob, c.shared);
   transform(p, t, chunk);
 }
 
@@ -160,7 +160,7 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   const Tensors t{c.in[1].f(), c.in[0].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};
   if (phase == 1) return convolve(p, t, chunk, local);
-  if (chunk == 0) block_bias(c, p.s.c, 0, p.nob, c.shared);
+  if (chunk == 0) block_bias(operand(c, kTransposedBias), p.s.c, 0, p.nob, c.shared);
   transform(p, t, chunk);
 }
 
