@@ -213,6 +213,7 @@ ValueId build_conv_transpose2d(LayerCtx& c) {
     c.window[axis] = (reach + a.stride[axis] - 1) / a.stride[axis];
     c.magnification[axis] = a.stride[axis];
   }
+  // Initial values count the connections of this shape from its second extent on, as PyTorch does.
   const Shape x = c.shape(), w{x[1], a.filters / a.groups, a.kernel[0], a.kernel[1]};
   std::vector<ValueId> operands{c.in[0], c.weight("weight", w)};
   if (a.bias) operands.push_back(c.bias("bias", {a.filters}));

@@ -34,9 +34,9 @@ struct Axis {
 
 struct Images {
   Axis v, h;
-  int64_t planes, pixel;  // floats of a pixel
-  int64_t rows, columns, row,
-      from_plane;  // of the result; floats of one of its rows, of a plane of what is read
+  int64_t planes, pixel;         // floats of a pixel
+  int64_t rows, columns, row;    // of the result; floats of one of its rows
+  int64_t from_row, from_plane;  // floats of what is read
   int64_t band, bands;
 
   Images(const Call& c, bool back) {
@@ -50,7 +50,8 @@ struct Images {
     rows = y.dims[2];
     columns = y.dims[3];
     row = columns * pixel;
-    from_plane = x.dims[2] * x.dims[3] * pixel;
+    from_row = x.dims[3] * pixel;
+    from_plane = x.dims[2] * from_row;
     band = clamp(kChunkFloats / max(1, row), 1, max(1, rows));
     bands = ceil_div(rows, band);
   }
@@ -62,78 +63,95 @@ DL_INLINE vf get(const float* p, vf) { return load(p); }
 DL_INLINE void put(float* p, float v) { *p = v; }
 DL_INLINE void put(float* p, vf v) { store(p, v); }
 
-// Row i of y from the plane x.
-template <class V>
-void enlarge_row(const Images& s, const float* x, int64_t i, float* y) {
-  constexpr int64_t kLanes = sizeof(V) / sizeof(float);
-  const Axis::Source r = s.v.of(i);
-  const float *above = x + r.lo * s.h.in * s.pixel, *below = x + r.hi * s.h.in * s.pixel;
-  for (int64_t j = 0; j < s.columns; ++j) {
-    const Axis::Source q = s.h.of(j);
-    for (int64_t l = 0; l < s.pixel; l += kLanes, y += kLanes) {
-      const int64_t left = q.lo * s.pixel + l, right = q.hi * s.pixel + l;
-      if (!s.h.linear) {
-        put(y, get(above + left, V{}));
-        continue;
-      }
-      const V a = get(above + left, V{}) * (1 - q.w) + get(above + right, V{}) * q.w;
-      const V b = get(below + left, V{}) * (1 - q.w) + get(below + right, V{}) * q.w;
-      put(y, a * (1 - r.w) + b * r.w);
-    }
+// to = (first ? 0 : to) + w from, for `size` floats that stand side by side.
+void add_row(const float* from, float w, bool first, int64_t size, float* to) {
+  for (int64_t i = 0; i < size; i += DL_VLEN) {
+    const int64_t n = min(DL_VLEN, size - i);
+    const vf term = load_n(from + i, n) * w;
+    store_n(to + i, first ? term : load_n(to + i, n) + term, n);
   }
 }
 
-// Row i of dx from the plane dy; weights: of the outputs of each column, h.reach() side by side.
+// y of a row of x.
 template <class V>
-void gather_row(const Images& s, const float* dy, int64_t i, const float* weights, float* dx) {
+void enlarge(const Images& s, const float* x, float* y) {
   constexpr int64_t kLanes = sizeof(V) / sizeof(float);
-  const int64_t wide = s.h.in * s.h.scale * s.pixel;
+  const float part = 1 / static_cast<float>(2 * s.h.scale);
+  int64_t lo = 0, twice = s.h.linear ? 1 - s.h.scale : 0;  // as Axis::of, without its divisions
+  for (int64_t j = 0; j < s.columns; ++j) {
+    const float w = s.h.linear && twice > 0 ? static_cast<float>(twice) * part : 0;
+    const float *left = x + lo * s.pixel, *right = x + min(lo + 1, s.h.in - 1) * s.pixel;
+    for (int64_t l = 0; l < s.pixel; l += kLanes, y += kLanes)
+      put(y, w == 0 ? get(left + l, V{}) : get(left + l, V{}) * (1 - w) + get(right + l, V{}) * w);
+    twice += 2;
+    if (twice >= 2 * s.h.scale) twice -= 2 * s.h.scale, ++lo;
+  }
+}
+
+// dx of a row of dy; weights: of the outputs of each column, h.reach() side by side.
+template <class V>
+void gather(const Images& s, const float* dy, const float* weights, float* dx) {
+  constexpr int64_t kLanes = sizeof(V) / sizeof(float);
   for (int64_t j = 0; j < s.columns; ++j) {
     const float* w = weights + j * s.h.reach();
     const int64_t first = s.h.first(j), count = s.h.end(j) - first;
     for (int64_t l = 0; l < s.pixel; l += kLanes, dx += kLanes) {
+      const float* from = dy + first * s.pixel + l;
       V sum{};
-      for (int64_t o = s.v.first(i); o < s.v.end(i); ++o) {
-        const float* from = dy + o * wide + first * s.pixel + l;
-        V part{};
-        for (int64_t p = 0; p < count; ++p) part += get(from + p * s.pixel, V{}) * w[p];
-        sum += part * s.v.weight(o, i);
-      }
+      for (int64_t p = 0; p < count; ++p) sum += get(from + p * s.pixel, V{}) * w[p];
       put(dx, sum);
     }
   }
 }
 
+int64_t row_floats(const Images& s) { return line(s.from_row); }
+
 void plan(const Call& c, Work& w) {
   const Images s(c, false);
   w.chunks[0] = s.planes * s.bands;
+  w.local = row_floats(s);
 }
 
-void run(const Call& c, int, int64_t chunk, float*) {
+// Rows first, which are long, then columns.
+void run(const Call& c, int, int64_t chunk, float* between) {
   const Images s(c, false);
   const int64_t plane = chunk / s.bands, first = chunk % s.bands * s.band;
   const float* x = c.in[0].f() + plane * s.from_plane;
-  for (int64_t i = first; i < min(s.rows, first + s.band); ++i)
-    (s.pixel == 1 ? enlarge_row<float> : enlarge_row<vf>)(s, x, i,
-                                                          c.out[0].f() + (plane * s.rows + i) * s.row);
+  for (int64_t i = first; i < min(s.rows, first + s.band); ++i) {
+    const Axis::Source r = s.v.of(i);
+    const float* row = x + r.lo * s.from_row;
+    if (r.w > 0) {
+      add_row(row, 1 - r.w, true, s.from_row, between);
+      add_row(x + r.hi * s.from_row, r.w, false, s.from_row, between);
+      row = between;
+    }
+    (s.pixel == 1 ? enlarge<float> : enlarge<vf>)(s, row, c.out[0].f() + (plane * s.rows + i) * s.row);
+  }
 }
 
 void plan_grad(const Call& c, Work& w) {
   const Images s(c, true);
   w.chunks[0] = s.planes * s.bands;
-  w.local = s.columns * s.h.reach();
+  w.local = row_floats(s) + s.columns * s.h.reach();
 }
 
-void run_grad(const Call& c, int, int64_t chunk, float* weights) {
+void run_grad(const Call& c, int, int64_t chunk, float* sum) {
   const Images s(c, true);
+  float* weights = sum + row_floats(s);
   for (int64_t j = 0; j < s.columns; ++j)
     for (int64_t o = s.h.first(j); o < s.h.end(j); ++o)
       weights[j * s.h.reach() + o - s.h.first(j)] = s.h.weight(o, j);
   const int64_t plane = chunk / s.bands, first = chunk % s.bands * s.band;
   const float* dy = c.in[0].f() + plane * s.from_plane;
-  for (int64_t i = first; i < min(s.rows, first + s.band); ++i)
-    (s.pixel == 1 ? gather_row<float> : gather_row<vf>)(s, dy, i, weights,
-                                                        c.out[0].f() + (plane * s.rows + i) * s.row);
+  for (int64_t i = first; i < min(s.rows, first + s.band); ++i) {
+    bool none = true;
+    for (int64_t o = s.v.first(i); o < s.v.end(i); ++o)
+      if (const float w = s.v.weight(o, i); w > 0) {
+        add_row(dy + o * s.from_row, w, none, s.from_row, sum);
+        none = false;
+      }
+    (s.pixel == 1 ? gather<float> : gather<vf>)(s, sum, weights, c.out[0].f() + (plane * s.rows + i) * s.row);
+  }
 }
 
 }  // namespace
