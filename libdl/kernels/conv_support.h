@@ -14,7 +14,8 @@ struct ConvGeometry {
 
 enum class ConvPass { forward, grad_input, grad_weight };
 
-constexpr int64_t kConvMaxSide = 11;  // of a kernel, for all but im2col and winograd
+constexpr int64_t kConvMaxSide = 11;   // of a kernel, for all but im2col and winograd
+constexpr int64_t kWinogradTiles = 8;  // the fewest that are worth it
 
 // Whether the algorithm gives right results. Not asked here: whether the tensors are in the form it takes.
 constexpr bool conv_supports(ConvAlgorithm algorithm, const ConvGeometry& g, ConvPass pass) {
@@ -51,8 +52,9 @@ constexpr ConvAlgorithm best_algorithm(const ConvGeometry& g, ConvPass pass, boo
   const double used = lanes_used(g.c / g.groups) * lanes_used(g.k / g.groups);
   if (g.c <= 8 && lanes_used(g.k) > 0.6 && works(ConvAlgorithm::planar)) return ConvAlgorithm::planar;
   if (works(ConvAlgorithm::depthwise)) return ConvAlgorithm::depthwise;
-  // Tiles are 4x4: smaller images waste most of them.
-  if (winograd && used > 0.3 && g.oh >= 4 && g.ow >= 4 && g.h >= 4 && g.w >= 4 &&
+  // Tiles are 4x4: smaller images waste most of them, and few tiles do not repay the weights, which grow fourfold.
+  const int64_t tiles = g.n * ((g.oh + 3) / 4) * ((g.ow + 3) / 4);
+  if (winograd && used > 0.3 && g.oh >= 4 && g.ow >= 4 && g.h >= 4 && g.w >= 4 && tiles >= kWinogradTiles &&
       works(ConvAlgorithm::winograd))
     return ConvAlgorithm::winograd;
   return used > 0.5 && works(ConvAlgorithm::direct) ? ConvAlgorithm::direct : ConvAlgorithm::im2col;
