@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """compare.py BUILD [WORKLOAD...] [--threads N,...] [--rounds N] [--seconds S] [--python PYTHON]... [--skip FORM]... [--mode train|infer] [--busy N] [-o results.json]
+compare.py --table results.json
 
 Runs bench_steps and its peers on the same cores in turn, several rounds, and compares best with best. Each --python is
 an interpreter that has PyTorch (and perhaps onnxruntime); every form of it that works counts, the fastest is the peer.
 Prints a table and writes rows with workload, mode, batch, threads, ours, peer, ratio as JSON. Environment variables
 reach the peers as they are (LD_LIBRARY_PATH, ATEN_CPU_CAPABILITY). The machine should have nothing else to do; --busy N
-gives it N processes that never rest, and compares medians.
+gives it N processes that never rest, and compares medians. --table prints results as the README has them.
 """
 import argparse
 import json
@@ -31,9 +32,22 @@ def better(a, b, by):
     return b if a is None or (b is not None and b[by] > a[by]) else a
 
 
+def figure(value):
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def table(rows):
+    print("| workload | step, batch | threads | dl, samples/s | peer | ratio | peak MiB | first step after exec, s | peer's form |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for r in rows:
+        print(f"| {r['workload']} {r['title']} | {r['mode']} {r['batch']} | {r['threads']} | {figure(r['ours'])} | {figure(r['peer'])} "
+              f"| **{r['ratio']:.2f}** | {r['ours_peak_mib']:.0f} : {r['peer_peak_mib']:.0f} "
+              f"| {r['ours_first_step_seconds']:.2f} : {r['peer_first_step_seconds']:.2f} | {r['peer_form'].split('+')[0]} |")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("build", type=pathlib.Path)
+    p.add_argument("build", type=pathlib.Path, nargs="?")
     p.add_argument("workloads", nargs="*")
     p.add_argument("--threads", default="2")
     p.add_argument("--rounds", type=int, default=3)
@@ -42,8 +56,13 @@ def main():
     p.add_argument("--skip", action="append", default=[], help="a form of the peer to leave out")
     p.add_argument("--mode", choices=["train", "infer"], help="only this")
     p.add_argument("--busy", type=int, default=0, help="processes that keep the cores busy meanwhile")
+    p.add_argument("--table", type=pathlib.Path)
     p.add_argument("-o", "--output", type=pathlib.Path)
     a = p.parse_args()
+    if a.table:
+        return table(json.loads(a.table.read_text()))
+    if not a.build:
+        p.error("BUILD is missing")
     by = "median" if a.busy else "best"
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(a.busy)]
     try:
