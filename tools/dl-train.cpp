@@ -115,6 +115,8 @@ void show_plan_without_data(const cli::Invocation& in) {
   const StepGraph n = build_training_step(model, train, schema_from_model(model), {}, train.batch_size);
   PlanOptions options;
   options.threads = in.threads;
+  options.passes.recompute = train.recompute;
+  for (const std::string& name : in.all("--no-pass")) options.passes.off.insert(name);
   show_plan(in, n.model, make_plan(n.model.graph, options));
 }
 

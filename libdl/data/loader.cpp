@@ -1,7 +1,6 @@
 #include "data/loader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -217,7 +217,7 @@ double Loader::wait_seconds() const { return impl_->waited; }
 
 const Batch& Loader::next() {
   Impl& l = *impl_;
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   if (!l.thread.joinable()) {
     l.shown = l.slots.front().get();
     l.fill(*l.shown, l.epoch, l.batch);
@@ -230,7 +230,7 @@ const Batch& Loader::next() {
     l.shown = l.full.front();
     l.full.pop_front();
   }
-  l.waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  l.waited += steady_seconds() - start;
   if (l.shown->error) std::rethrow_exception(l.shown->error);
   return l.shown->batch;
 }

@@ -6,7 +6,7 @@
 namespace dl {
 
 std::vector<std::string> pass_names() {
-  return {"fold", "simplify", "fuse", "layout", "winograd", "schedule", "hoist", "in_place"};
+  return {"fold", "simplify", "fuse", "layout", "winograd", "recompute", "schedule", "hoist", "in_place"};
 }
 
 Graph optimise(Graph g, const PassOptions& options) {
@@ -25,6 +25,7 @@ Graph optimise(Graph g, const PassOptions& options) {
   run("fuse", fuse);
   run("layout", [&](Graph from) { return layout(std::move(from), !options.off.contains("winograd")); });
   if (!options.off.contains("layout")) run("fuse", fuse);  // blocked convolutions take residuals
+  run("recompute", [&](Graph from) { return recompute(std::move(from), options.recompute); });
   run("schedule", schedule);
   run("hoist", hoist);
   return g;

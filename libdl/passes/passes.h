@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "passes/recompute.h"
 
 namespace dl {
 
@@ -38,13 +39,14 @@ DL_API size_t prologue_of(const Graph& g);
 
 struct PassOptions {
   std::set<std::string, std::less<>>
-      off;  // names of passes to leave out: "fold", "simplify", "fuse", "layout", "winograd", "schedule", "hoist",
-            // "in_place"
+      off;  // names of passes to leave out: "fold", "simplify", "fuse", "layout", "winograd",
+            // "recompute", "schedule", "hoist", "in_place"
+  Recompute recompute;
   bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();
-// fold, simplify, fuse, layout, schedule, hoist. Error (config) for an unknown name in `off`.
+// fold, simplify, fuse, layout, recompute, schedule, hoist. Error (config) for an unknown name in `off`.
 DL_API Graph optimise(Graph g, const PassOptions& options);
 
 // Rebuilds a graph from `nodes` with `replace[v]` standing for value v everywhere (identity where kNone); unused

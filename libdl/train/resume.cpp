@@ -19,6 +19,7 @@ constexpr Rule kRules[] = {
     {"/train/save", ChangeClass::free},
     {"/train/early_stopping", ChangeClass::free},
     {"/train/metrics", ChangeClass::free},
+    {"/train/recompute", ChangeClass::free},
     {"/train/schedule", ChangeClass::noted},
     {"/train/optimizer", ChangeClass::noted},
     {"/train/optimizer/type", ChangeClass::forbidden},

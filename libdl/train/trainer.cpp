@@ -1,11 +1,11 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "train/executor_cache.h"
 #include "train/monitor.h"
@@ -14,9 +14,6 @@
 
 namespace dl {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
 struct PoolOwner {
   explicit PoolOwner(int threads) : pool(pool_create(threads)) {}
@@ -67,6 +64,7 @@ struct Trainer::Impl {
         pool(request.threads) {
     options.threads = request.threads;
     options.passes = request.passes;
+    options.passes.recompute = config.recompute;
     plan = make_plan(model.graph, options);
     check_metrics();
   }
@@ -330,7 +328,7 @@ struct Trainer::Impl {
     state.counters = dump_fields(counters);
     StateStore(request.state_dir).save(state);
     has_checkpoint = true;
-    last_save = Clock::now();
+    last_save = steady_seconds();
     saved_step = counters.step;
     saved_epoch = counters.epoch;
     event("checkpoint", {{"step", counters.step}, {"epoch", counters.epoch}, {"folder", request.state_dir}});
@@ -343,7 +341,7 @@ struct Trainer::Impl {
       case Interval::Unit::epochs:
         return epoch_ended && static_cast<double>(counters.epoch - saved_epoch) >= interval.amount;
       case Interval::Unit::seconds:
-        return seconds_since(last_save) >= interval.amount;
+        return steady_seconds() - last_save >= interval.amount;
       case Interval::Unit::never:
         return false;
     }
@@ -379,7 +377,7 @@ struct Trainer::Impl {
                         {"parameters", parameter_count()},
                         {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"},
                         {"seed", request.seed}});
-    const auto began = Clock::now();
+    const double began = steady_seconds();
     last_save = began;
     saved_step = counters.step;
     saved_epoch = counters.epoch;
@@ -409,7 +407,7 @@ struct Trainer::Impl {
     if (stopped_early(config, counters))
       note(str("stopped after epoch ", counters.epoch, ": ", config.early_stopping->metric,
                " has not improved for ", counters.bad_epochs, " epochs"));
-    result.seconds = seconds_since(began);
+    result.seconds = steady_seconds() - began;
     result.samples_per_second = result.seconds > 0 ? static_cast<double>(samples) / result.seconds : 0;
     counters.finished = counters.epoch >= config.epochs || stopped_early(config, counters);
     checkpoint();
@@ -469,7 +467,7 @@ struct Trainer::Impl {
   Plan plan;
   TensorMap store, best;
   RunCounters counters;
-  Clock::time_point last_save;
+  double last_save = 0;  // by steady_seconds()
   int64_t saved_step = 0, saved_epoch = 0;
   bool has_checkpoint = false;  // this run has written one, or started from one
 };

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "exec/executor.h"
 #include "train/step_graph.h"
@@ -40,10 +40,6 @@ std::vector<Workload> read_workloads(const char* path) {
     out.push_back(std::move(w));
   }
   return out;
-}
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 double peak_mib() {
@@ -109,15 +105,15 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
     ex.run();
     const double first = age();
     std::vector<double> rates;
-    const double end = now() + settings.seconds;
-    while (now() < end || rates.size() < 3) {
-      const double start = now();
+    const double end = steady_seconds() + settings.seconds;
+    while (steady_seconds() < end || rates.size() < 3) {
+      const double start = steady_seconds();
       int64_t steps = 0;
-      while (now() - start < 0.1) {
+      while (steady_seconds() - start < 0.1) {
         ex.run();
         ++steps;
       }
-      rates.push_back(double(steps * batch) / (now() - start));
+      rates.push_back(double(steps * batch) / (steady_seconds() - start));
     }
     std::sort(rates.begin(), rates.end());
     std::printf(

@@ -190,6 +190,6 @@ TEST_CASE("an unknown pass name is refused with the known ones") {
   options.off = {"fuze"};
   CHECK_THROWS_WITH_AS(optimise(Graph{}, options),
                        "there is no pass 'fuze', expected one of fold, simplify, fuse, layout, winograd, "
-                       "schedule, hoist, in_place",
+                       "recompute, schedule, hoist, in_place",
                        Error);
 }
