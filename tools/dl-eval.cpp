@@ -1,5 +1,6 @@
 // dl-eval: judges a trained network on a split of a data set.
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/str.h"
 #include "cli/machine.h"
 #include "cli/profile.h"
@@ -90,8 +91,13 @@ int run(cli::Invocation& in) {
   options.recipe_hash = in.recipe_hash({{"config", in.config.root()},
                                         {"model", network.model().content_hash},
                                         {"data", data.artifact().content_hash()}});
-  in.events.emit("run_start", {{"split", choose_split(data, config.split)}});
   std::unique_ptr<cli::Progress> progress;
+  Footprint footprint;
+  options.begin = [&](const Footprint& f) {
+    footprint = f;
+    in.events.emit("run_start", {{"split", choose_split(data, config.split)}, {"memory", to_json(f)}});
+    in.log.info("peak memory expected " + text(f));
+  };
   options.progress = [&](int64_t done, int64_t total) {
     if (!progress) progress = std::make_unique<cli::Progress>(in.log, in.progress, total, "samples");
     progress->update(done);
@@ -113,7 +119,10 @@ int run(cli::Invocation& in) {
     failed = failed || !r.passed;
   }
   if (predictions != "-") in.emit(record_of(e, results, in.text("--format")), human);
-  in.events.emit("run_end", {{"gates_failed", failed}});
+  const int64_t peak = peak_resident_bytes();
+  in.events.emit("run_end",
+                 {{"gates_failed", failed}, {"memory", {{"predicted", footprint.total()}, {"peak", peak}}}});
+  in.log.info(text(footprint, peak));
   return failed ? static_cast<int>(Exit::gate) : 0;
 }
 

@@ -206,6 +206,17 @@ void Loader::Impl::run() {
   }
 }
 
+int64_t loader_bytes(const Dataset& data, const LoaderOptions& options) {
+  const Schema& schema = data.schema();
+  int64_t sample = static_cast<int64_t>(sizeof(int64_t));
+  for (size_t c = 0; c < schema.columns(); ++c) sample += schema.column_type(c).bytes();
+  const int64_t rows = data.rows(options.split), batches = std::max(1, options.prefetch + 1);
+  const int64_t order =
+      data.in_memory(options.split) ? rows : rows / std::max<int64_t>(1, data.block_rows(options.split));
+  return batches * std::min(rows, options.batch_size) * sample +
+         (options.shuffle ? order * static_cast<int64_t>(sizeof(int64_t)) : 0);
+}
+
 Loader::Loader(const Dataset& data, const LoaderOptions& options)
     : impl_(std::make_unique<Impl>(data, options)) {}
 Loader::~Loader() = default;

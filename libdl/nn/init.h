@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/fields.h"
+#include "base/threads.h"
 #include "tensor/tensor.h"
 
 namespace dl {
@@ -23,8 +24,8 @@ struct Fans {
 DL_API Fans fans_of(const Shape& weight);
 
 // A tensor of f32, a pure function of its arguments: draws are keyed by (seed, stream_id(name)) and the
-// element's index.
-DL_API Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
-                            std::string_view name);
+// element's index. The pool shares the work, where there is one.
+DL_API Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed, std::string_view name,
+                            Pool* pool = nullptr);
 
 }  // namespace dl

@@ -51,12 +51,8 @@ struct Trainer::Impl {
         valid_file(request.valid.empty()
                        ? nullptr
                        : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
-        loader(data, {.split = config.split,
-                      .batch_size = config.batch_size,
-                      .seed = request.seed,
-                      .shuffle = config.shuffle,
-                      .drop_last = config.drop_last,
-                      .augment = parse_augment(request.config.value("augment", json::array()), "/augment")}),
+        resident(resident_bytes()),
+        loader(data, loading()),
         counts(count_classes()),
         step_graph(build_training_step(section, config, data.schema(), counts, full_batch())),
         model(step_graph.model),
@@ -67,6 +63,34 @@ struct Trainer::Impl {
     options.passes.recompute = config.recompute;
     plan = make_plan(model.graph, options);
     check_metrics();
+    footprint = predict_footprint();
+  }
+
+  LoaderOptions loading() const {
+    return {.split = config.split,
+            .batch_size = config.batch_size,
+            .seed = request.seed,
+            .shuffle = config.shuffle,
+            .drop_last = config.drop_last,
+            .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+  }
+  LoaderOptions valid_loading() const {
+    return {.split = valid_split(), .batch_size = config.batch_size, .shuffle = false, .augment = {}};
+  }
+  Footprint predict_footprint() const {
+    Footprint f;
+    f.add(plan, resident);
+    f.batches = loader_bytes(data, loading());
+    f.data = data.memory(config.split);
+    if (!valid_split().empty()) {
+      f.batches += loader_bytes(valid_data(), valid_loading());
+      f.data += valid_data().memory(valid_split());
+    }
+    if (config.save.best.empty()) return f;
+    for (const Parameter& p : model.parameters) f.best += model.graph.type(p.value).bytes();
+    for (const StateLeaf& s : model.states)
+      if (!s.optimizer) f.best += model.graph.type(s.value).bytes();
+    return f;
   }
 
   int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
@@ -109,7 +133,7 @@ struct Trainer::Impl {
 
   void start() {
     counters.data_hash = data.artifact().content_hash();
-    store = initial_values(model, request.seed);
+    store = initial_values(model, request.seed, pool.pool);
     if (request.resume != "none" && restore()) return;
     if (!request.init_from.empty()) take_parameters(ModelFile::load(request.init_from, request.tmp));
   }
@@ -157,7 +181,7 @@ struct Trainer::Impl {
       const auto it = store.find(name);
       if (it == store.end() || it->second.type() != tensor.type())
         throw Error(Exit::data, str(path, ": '", name, "' does not belong to this network"));
-      it->second = tensor.clone();
+      it->second = tensor;
     }
   }
 
@@ -244,8 +268,7 @@ struct Trainer::Impl {
     const Head& head = heads.front();
     Metrics metrics(metrics_setup());
     executors.refresh();
-    Loader batches(valid_data(),
-                   {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
+    Loader batches(valid_data(), valid_loading());
     size_t target = 0;
     while (data.schema().column_name(target) != head.target) ++target;
     for (int64_t i = 0; i < batches.batches(); ++i) {
@@ -273,35 +296,31 @@ struct Trainer::Impl {
           "eval",
           {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
     }
-    if (note_epoch(config, metrics, counters)) best = model_tensors();
+    if (note_epoch(config, metrics, counters)) keep_best();
     event("epoch", {{"epoch", counters.epoch},
                     {"step", counters.step},
                     {"learning_rate", learning_rate(counters.step - 1)},
                     {"metrics", metrics},
                     {"wait_seconds", loader.wait_seconds()}});
-    note(describe_epoch(metrics));
-  }
-
-  std::string describe_epoch(const json& metrics) const {
-    std::string line = str("epoch ", counters.epoch, '/', config.epochs);
-    for (const auto& part : metrics.items())
-      for (const auto& m : part.value().items())
-        if (m.value().is_number()) {
-          char text[32];
-          std::snprintf(text, sizeof text, "%.4f", m.value().get<double>());
-          line += str("  ", part.key(), '.', m.key(), ' ', text);
-        }
-    return line;
+    note(describe_epoch(metrics, counters.epoch, config.epochs));
   }
 
   // ---- what is written --------------------------------------------------------------------------------------------
 
+  // Of the run as it stands: they share its memory.
   TensorMap model_tensors() const {
     TensorMap out;
-    for (const Parameter& p : model.parameters) out[p.name] = store.at(p.name).clone();
+    for (const Parameter& p : model.parameters) out[p.name] = store.at(p.name);
     for (const StateLeaf& s : model.states)
-      if (!s.optimizer) out[s.name] = store.at(s.name).clone();
+      if (!s.optimizer) out[s.name] = store.at(s.name);
     return out;
+  }
+  void keep_best() {
+    for (const auto& [name, tensor] : model_tensors()) {
+      Tensor& kept = best[name];
+      if (!kept.defined()) kept = Tensor(tensor.type());
+      std::memcpy(kept.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()));
+    }
   }
 
   ModelFile model_file(TensorMap tensors) const {
@@ -357,14 +376,15 @@ struct Trainer::Impl {
       result.already_complete = true;
       return finish(result);
     }
+    const auto arena = std::make_shared<Arena>();
     ExecutorCache train(
         [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed);
+        options, pool.pool, store, request.seed, arena);
     train.report_to(request.profile, "step");
     train.put(full_batch(), plan);
     ExecutorCache evaluate(
         [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed);
+        options, pool.pool, store, request.seed, arena);
     evaluate.report_to(request.profile, "evaluation");
     if (request.profile) request.profile->set_ceilings(measure_ceilings(pool.pool, plan.isa));
     loader.set_position(counters.epoch, counters.batch);
@@ -376,7 +396,9 @@ struct Trainer::Impl {
                         {"batch_size", config.batch_size},
                         {"parameters", parameter_count()},
                         {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"},
-                        {"seed", request.seed}});
+                        {"seed", request.seed},
+                        {"memory", to_json(footprint)}});
+    note(str("peak memory expected ", text(footprint), describe_recompute(plan)));
     const double began = steady_seconds();
     last_save = began;
     saved_step = counters.step;
@@ -427,7 +449,8 @@ struct Trainer::Impl {
                       {"metrics", result.metrics},
                       {"seconds", result.seconds},
                       {"samples_per_second", result.samples_per_second},
-                      {"wait_seconds", result.wait_seconds}});
+                      {"wait_seconds", result.wait_seconds},
+                      {"memory", {{"predicted", footprint.total()}, {"peak", peak_resident_bytes()}}}});
     return std::move(result);
   }
 
@@ -457,6 +480,7 @@ struct Trainer::Impl {
   Interval interval;
   Dataset data;
   std::unique_ptr<Dataset> valid_file;
+  int64_t resident;  // bytes, before anything of the run is there
   Loader loader;
   ClassCounts counts;
   StepGraph step_graph;
@@ -465,6 +489,7 @@ struct Trainer::Impl {
   PoolOwner pool;
   PlanOptions options;
   Plan plan;
+  Footprint footprint;
   TensorMap store, best;
   RunCounters counters;
   double last_save = 0;  // by steady_seconds()
@@ -479,6 +504,7 @@ const Model& Trainer::model() const { return impl_->model; }
 const Plan& Trainer::plan() const { return impl_->plan; }
 const Schema& Trainer::schema() const { return impl_->data.schema(); }
 int64_t Trainer::steps_per_epoch() const { return impl_->loader.batches(); }
+const Footprint& Trainer::footprint() const { return impl_->footprint; }
 int64_t Trainer::checkpoint_bytes() const {
   const Plan::Bytes b = impl_->plan.bytes();
   return b.parameters * (impl_->config.save.best.empty() ? 1 : 2) + b.state;
