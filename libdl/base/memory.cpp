@@ -13,24 +13,16 @@
 namespace dl {
 namespace {
 constexpr size_t kMapped =
-    1 << 20;                       // from here on blocks are mapped: zero pages for free, given back at once
-constexpr size_t kHuge = 2 << 20;  // the size of a huge page, and the least block that stands on them
+    1 << 20;  // from here on blocks are mapped: zero pages for free, given back at once
 
-// Anonymous memory; null when there is none left. From kHuge on it starts on a huge page: one page fault and one entry
-// of the address cache then serve 512 times the bytes. What does not fill a huge page at the end is made of small ones.
+// Anonymous memory on huge pages where the system grants them: one page fault and one entry of the address cache then
+// serve 512 times the bytes. Blocks mapped one after the other lie side by side and share the huge pages at their seams, so
+// nothing is rounded up. Null when there is no memory left.
 void* map(size_t bytes) {
-  const size_t spare = bytes >= kHuge ? kHuge : 0;
-  void* const p = ::mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return nullptr;
-  if (!spare) return p;
-  char* const start = static_cast<char*>(p);
-  const size_t page = 4096, head = (kHuge - reinterpret_cast<uintptr_t>(p) % kHuge) % kHuge,
-               end = (head + bytes + page - 1) / page * page,
-               mapped = (bytes + spare + page - 1) / page * page;
-  if (head) ::munmap(start, head);
-  if (end < mapped) ::munmap(start + end, mapped - end);
-  ::madvise(start + head, bytes, MADV_HUGEPAGE);
-  return start + head;
+  ::madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
 }
 
 // A line "<key>:   123 kB" of /proc/self/status, in bytes.

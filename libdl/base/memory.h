@@ -9,8 +9,8 @@ namespace dl {
 
 inline constexpr size_t kAlignment = 64;  // bytes; every tensor and arena block starts on it
 
-// Owns `bytes` zero-initialised bytes aligned to kAlignment. Large blocks come from mmap, so untouched pages cost nothing;
-// those of 2 MiB and more stand on huge pages where the system grants them.
+// Owns `bytes` zero-initialised bytes aligned to kAlignment. Large blocks come from mmap, so untouched pages cost nothing,
+// and stand on huge pages where the system grants them.
 class DL_API Memory {
  public:
   Memory() = default;

@@ -137,11 +137,15 @@ Fans fans_of(const Shape& weight) {
   return {static_cast<double>(weight[1]) * window, static_cast<double>(weight[0]) * window};
 }
 
-Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed, std::string_view name,
-                     Pool* pool) {
+Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed, std::string_view name) {
   Tensor t(DType::f32, shape);
+  initialize(t, init, seed, name);
+  return t;
+}
+
+void initialize(Tensor& t, const Initializer& init, uint64_t seed, std::string_view name, Pool* pool) {
   const std::span<float> v = t.data<float>();
-  const Fans fans = fans_of(shape);
+  const Fans fans = fans_of(t.shape());
   const Source random{seed, stream_id(name), pool};
   const std::string& type = init.type;
   // A uniform distribution on [-a, a] has the variance a^2 / 3.
@@ -151,7 +155,7 @@ Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
     else
       fill_normal(v, random, 0, std::sqrt(variance));
   };
-  if (v.empty() || type == "zero") return t;
+  if (v.empty() || type == "zero") return;
   if (type == "constant") {
     for (float& x : v) x = static_cast<float>(init.as<ConstantInit>().value);
   } else if (type == "uniform") {
@@ -170,7 +174,6 @@ Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
   } else {
     throw Error(Exit::internal, str("initializer '", type, "' has no code"));
   }
-  return t;
 }
 
 }  // namespace dl
