@@ -32,8 +32,7 @@ Footprint predict_footprint(Inference& network, const Dataset& data, const Loade
   const int64_t resident = resident_bytes(), rows = data.rows(loading.split);
   f.add(network.executor(std::min(loading.batch_size, std::max<int64_t>(rows, 1))).plan(), resident);
   f.program -= f.parameters;  // they are loaded
-  f.batches = loader_bytes(data, loading);
-  f.data = data.memory(loading.split);
+  f.add(data, loading);
   return f;
 }
 

@@ -22,6 +22,11 @@ void Footprint::add(const Plan& plan, int64_t resident) {
   activations = b.arena + plan.local_bytes();
 }
 
+void Footprint::add(const Dataset& set, const LoaderOptions& loading) {
+  batches += loader_bytes(set, loading);
+  data += set.memory(loading.split);
+}
+
 json to_json(const Footprint& f) {
   return {{"predicted", f.total()}, {"program", f.program},         {"parameters", f.parameters},
           {"best", f.best},         {"activations", f.activations}, {"batches", f.batches},

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "data/loader.h"
 #include "exec/plan.h"
 
 namespace dl {
@@ -16,8 +17,10 @@ struct Footprint {
   int64_t batches = 0;      // batches that are prepared ahead, and the order of the samples
   int64_t data = 0;         // rows of the data set that are held
 
-  // Takes over what a plan needs while it runs, when `resident` bytes were in memory before it was made.
+  // What a plan takes while it runs, when `resident` bytes were in memory before it was made.
   DL_API void add(const Plan& plan, int64_t resident);
+  // And what reading a split takes.
+  DL_API void add(const Dataset& data, const LoaderOptions& loading);
   int64_t total() const { return program + parameters + best + activations + batches + data; }
 };
 

@@ -93,4 +93,26 @@ std::vector<std::string> check_resume(const json& before, const json& after) {
   return noted;
 }
 
+Taken take_tensors(const TensorMap& from, const std::vector<std::string>& names, TensorMap& store) {
+  std::vector<std::string> missing, unexpected, other;
+  for (const std::string& name : names) {
+    const auto it = from.find(name);
+    Tensor& mine = store.at(name);
+    if (it == from.end())
+      missing.push_back(name);
+    else if (it->second.type() != mine.type())
+      other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
+    else
+      mine = it->second;
+  }
+  for (const auto& [name, tensor] : from)
+    if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
+  Taken taken{names.size() - missing.size() - other.size(), {}};
+  const auto list = [](const std::vector<std::string>& v) { return v.empty() ? "none" : join(v, ", "); };
+  if (!missing.empty() || !unexpected.empty() || !other.empty())
+    taken.misfits = str("missing: ", list(missing), "; of another shape: ", list(other),
+                        "; not used: ", list(unexpected));
+  return taken;
+}
+
 }  // namespace dl

@@ -80,12 +80,8 @@ struct Trainer::Impl {
   Footprint predict_footprint() const {
     Footprint f;
     f.add(plan, resident);
-    f.batches = loader_bytes(data, loading());
-    f.data = data.memory(config.split);
-    if (!valid_split().empty()) {
-      f.batches += loader_bytes(valid_data(), valid_loading());
-      f.data += valid_data().memory(valid_split());
-    }
+    f.add(data, loading());
+    if (!valid_split().empty()) f.add(valid_data(), valid_loading());
     if (config.save.best.empty()) return f;
     for (const Parameter& p : model.parameters) f.best += model.graph.type(p.value).bytes();
     for (const StateLeaf& s : model.states)
@@ -186,33 +182,18 @@ struct Trainer::Impl {
   }
 
   void take_parameters(const ModelFile& from) {
-    std::vector<std::string> missing, unexpected, other;
     std::vector<std::string> names;
     for (const Parameter& p : model.parameters) names.push_back(p.name);
     for (const StateLeaf& s : model.states)
       if (!s.optimizer) names.push_back(s.name);
-    for (const std::string& name : names) {
-      const auto it = from.parameters.find(name);
-      Tensor& mine = store.at(name);
-      if (it == from.parameters.end())
-        missing.push_back(name);
-      else if (it->second.type() != mine.type())
-        other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
-      else
-        mine = it->second.clone();
-    }
-    for (const auto& [name, tensor] : from.parameters)
-      if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
     counters.init_hash = from.content_hash;
-    if (missing.empty() && unexpected.empty() && other.empty()) return;
-    const std::string table = str("missing: ", missing.empty() ? "none" : join(missing, ", "),
-                                  "; of another shape: ", other.empty() ? "none" : join(other, ", "),
-                                  "; not used: ", unexpected.empty() ? "none" : join(unexpected, ", "));
+    const Taken taken = take_tensors(from.parameters, names, store);
+    if (taken.misfits.empty()) return;
     if (!request.partial)
-      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", table),
+      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", taken.misfits),
                   "--partial takes what fits");
-    warn(str("took ", names.size() - missing.size() - other.size(), " of ", names.size(), " tensors from ",
-             request.init_from, ". ", table));
+    warn(str("took ", taken.count, " of ", names.size(), " tensors from ", request.init_from, ". ",
+             taken.misfits));
   }
 
   void warn(const std::string& text) const {

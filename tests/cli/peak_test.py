@@ -37,7 +37,7 @@ def run(name, *command):
 
 with tempfile.TemporaryDirectory(prefix="dl-peak-") as tmp:
     os.chdir(tmp)
-    subprocess.run([build / "dl-prep", "-q", "--from", "digits", "-s", "prep.from.count=1200", "--hold-out", "0.2", "-o", "d.h5"],
+    subprocess.run([build / "dl-prep", "-q", "--from", "digits", "-s", "prep.from.count=600", "--hold-out", "0.2", "-o", "d.h5"],
                    check=True, stdout=subprocess.DEVNULL)
     pathlib.Path("mlp.json").write_bytes(
         subprocess.run([build / "dl-train", "--init=mlp"], capture_output=True, check=True).stdout)
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory(prefix="dl-peak-") as tmp:
                                 ("ResNet-20", models / "resnet20.json", *shallow),
                                 ("ResNet-20, sqrt", models / "resnet20.json", *shallow, "-s", "train.recompute=sqrt")):
         out = f"{name}.h5"
-        run(name + ", train", "dl-train", "-c", config, *more, "--epochs", "2", "--batch-size", "128", "--data", "d.h5", "-o", out)
+        run(name + ", train", "dl-train", "-c", config, *more, "--epochs", "1", "--batch-size", "128", "--data", "d.h5", "-o", out)
         if "," not in name:
             run(name + ", eval", "dl-eval", "--model", out, "--data", "d.h5", "--split", "train", "--batch-size", "256")
 sys.exit(bad > 0)
