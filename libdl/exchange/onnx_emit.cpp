@@ -112,6 +112,14 @@ std::string OnnxEmitter::integers(const std::vector<int64_t>& values) {
   return result;
 }
 
+std::string OnnxEmitter::floats(const std::vector<float>& values) {
+  Tensor t(DType::f32, Shape{static_cast<int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), t.data<float>().begin());
+  const std::string result = fresh(str(prefix_, "/numbers"));
+  set_onnx_tensor(*out_.add_initializer(), result, t);
+  return result;
+}
+
 std::string OnnxEmitter::scalar(float value) {
   Tensor t(DType::f32, Shape{});
   t.data<float>()[0] = value;
@@ -124,7 +132,7 @@ std::string OnnxEmitter::scalar(float value) {
 static bool of_plans_only(const OnnxEmitter& e, const Node& node) {
   const json a = e.attributes(node);
   const Shape& x = e.graph().type(node.in[0]).shape;
-  const bool pooled = node.op->name.ends_with("_pool2d") && x.rank() == 5;
+  const bool pooled = (node.op->name.ends_with("_pool2d") || node.op->name == "upsample2d") && x.rank() == 5;
   const bool norm = node.op->name.starts_with("batch_norm");
   return pooled || a.value("algorithm", "im2col") != "im2col" || a.value("blocked", false) ||
          (norm && (node.in.size() > 5 || a.value("activation", "none") != "none"));

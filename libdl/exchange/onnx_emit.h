@@ -35,6 +35,7 @@ class OnnxEmitter {
   onnx::NodeProto& add_node(std::string_view type, int64_t since, const Names& in, const Names& out,
                             const json& attributes);
   std::string integers(const std::vector<int64_t>& values);  // a 1-D int64 initializer
+  std::string floats(const std::vector<float>& values);      // a 1-D float initializer
   std::string scalar(float value);                           // a 0-D float initializer
 
  private:

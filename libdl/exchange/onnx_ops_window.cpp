@@ -79,6 +79,101 @@ void conv(OnnxCall& c) {
         }
 }
 
+// What a transposed convolution adds to its output (n, channels, oh, ow) for one group of one image.
+void spread(const OnnxValue& x, const OnnxValue& wei, const Window& w, int64_t groups, int64_t n,
+            int64_t group, OnnxValue& y) {
+  const Extents &s = x.shape, &t = y.shape;
+  const int64_t in = s[1] / groups, out = wei.shape[1], taps = w.kernel[0] * w.kernel[1];
+  for (int64_t i = group * in; i < (group + 1) * in; ++i)
+    for (int64_t o = 0; o < out; ++o) {
+      const double* from = x.v.data() + (n * s[1] + i) * s[2] * s[3];
+      const double* tap = wei.v.data() + (i * out + o) * taps;
+      double* to = y.v.data() + (n * t[1] + group * out + o) * t[2] * t[3];
+      for (int64_t iy = 0; iy < s[2]; ++iy)
+        for (int64_t ix = 0; ix < s[3]; ++ix)
+          each_tap(w, t, iy, ix, [&](int64_t py, int64_t px, int64_t ky, int64_t kx) {
+            to[py * t[3] + px] += from[iy * s[3] + ix] * tap[ky * w.kernel[1] + kx];
+          });
+    }
+}
+
+Window transposed_window(const OnnxCall& c, int64_t kernel_h, int64_t kernel_w) {
+  c.require(c.text("auto_pad", "NOTSET") == "NOTSET" && !c.attribute("output_shape"),
+            "auto_pad and output_shape are not known here");
+  const Extents pads = c.integers("pads", {0, 0, 0, 0}), strides = c.integers("strides", {1, 1}),
+                dilations = c.integers("dilations", {1, 1}), more = c.integers("output_padding", {0, 0});
+  c.require(pads.size() == 4 && strides.size() == 2 && dilations.size() == 2 && more.size() == 2,
+            "expected 4 pads, 2 strides, 2 dilations, 2 output_padding");
+  Window w{};
+  w.kernel[0] = kernel_h;
+  w.kernel[1] = kernel_w;
+  for (size_t i = 0; i < 2; ++i) {
+    w.stride[i] = strides[i];
+    w.dilation[i] = dilations[i];
+    w.before[i] = pads[i];
+    w.after[i] = pads[i + 2];
+    const int64_t reach = (w.kernel[i] - 1) * dilations[i] + 1;
+    w.out[i] = strides[i] * (c.x().shape[i + 2] - 1) + reach + more[i] - pads[i] - pads[i + 2];
+    c.require(strides[i] > 0 && dilations[i] > 0 && w.out[i] > 0,
+              "strides, dilations and extents must be positive");
+  }
+  return w;
+}
+
+void conv_transpose(OnnxCall& c) {
+  const OnnxValue &x = c.x(0), &wei = c.x(1);
+  c.require(x.shape.size() == 4 && wei.shape.size() == 4,
+            "expected (N, C, H, W) and a weight of (in, out / groups, kh, kw)");
+  const Window w = transposed_window(c, wei.shape[2], wei.shape[3]);
+  const int64_t groups = c.integer("group", 1);
+  c.require(groups > 0 && x.shape[1] == wei.shape[0] && x.shape[1] % groups == 0,
+            "channels and groups do not fit");
+  c.y() = onnx_zeros(x.type, {x.shape[0], wei.shape[1] * groups, w.out[0], w.out[1]});
+  for (int64_t n = 0; n < x.shape[0]; ++n)
+    for (int64_t group = 0; group < groups; ++group) spread(x, wei, w, groups, n, group, c.y());
+  if (!c.has(2)) return;
+  const int64_t pixels = w.out[0] * w.out[1], channels = wei.shape[1] * groups;
+  for (int64_t i = 0; i < c.y().size(); ++i)
+    c.y().v[static_cast<size_t>(i)] += c.x(2).v.at(static_cast<size_t>(i / pixels % channels));
+}
+
+// The two inputs that an output of Resize lies between, and the weight of the second.
+struct Between {
+  int64_t lo, hi;
+  double w;
+  Between(int64_t o, double scale, bool linear, int64_t extent) {
+    const double at = linear ? std::max(0.0, (static_cast<double>(o) + 0.5) / scale - 0.5)
+                             : std::floor(static_cast<double>(o) / scale);
+    lo = std::min(static_cast<int64_t>(at), extent - 1);
+    hi = std::min(lo + 1, extent - 1);
+    w = at - std::floor(at);
+  }
+};
+
+// Enlarging (N, C, H, W): the nearest pixel below, or lines between centres of pixels.
+void resize(OnnxCall& c) {
+  const Extents s = c.x().shape;
+  c.require(s.size() == 4 && c.has(2) && c.x(2).v.size() == 4, "expected (N, C, H, W) and four scales");
+  const std::vector<double>& scale = c.x(2).v;
+  const bool linear = c.text("mode", "nearest") == "linear";
+  const std::string places = c.text("coordinate_transformation_mode", "half_pixel");
+  c.require(scale[0] == 1 && scale[1] == 1 && scale[2] >= 1 && scale[3] >= 1,
+            "only height and width may grow");
+  c.require(linear ? places == "half_pixel" : places == "asymmetric" && c.text("nearest_mode", "") == "floor",
+            "expected linear with half_pixel, or nearest with asymmetric and floor");
+  const auto extent = [&](size_t i) { return static_cast<int64_t>(static_cast<double>(s[i]) * scale[i]); };
+  c.y() = onnx_zeros(c.x().type, {s[0], s[1], extent(2), extent(3)});
+  auto y = c.y().v.begin();
+  for (int64_t plane = 0; plane < s[0] * s[1]; ++plane)
+    for (int64_t i = 0; i < extent(2); ++i)
+      for (int64_t j = 0; j < extent(3); ++j) {
+        const Between a(i, scale[2], linear, s[2]), b(j, scale[3], linear, s[3]);
+        const double* x = c.x().v.data() + plane * s[2] * s[3];
+        const auto row = [&](int64_t r) { return (1 - b.w) * x[r * s[3] + b.lo] + b.w * x[r * s[3] + b.hi]; };
+        *y++ = (1 - a.w) * row(a.lo) + a.w * row(a.hi);
+      }
+}
+
 template <class F>
 void pool(OnnxCall& c, const Window& w, F reduce) {
   const Extents s = c.x().shape;
@@ -162,10 +257,12 @@ void global_max_pool(OnnxCall& c) {
 
 std::vector<OnnxEntry> onnx_window_ops() {
   return {{"Conv", conv},
+          {"ConvTranspose", conv_transpose},
           {"MaxPool", max_pool},
           {"AveragePool", average_pool},
           {"GlobalAveragePool", global_average_pool},
-          {"GlobalMaxPool", global_max_pool}};
+          {"GlobalMaxPool", global_max_pool},
+          {"Resize", resize}};
 }
 
 }  // namespace dl

@@ -192,6 +192,17 @@ bool slice(OnnxEmitter& e, const Node& n) {
   return true;
 }
 
+bool upsample2d(OnnxEmitter& e, const Node& n) {
+  const json a = e.attributes(n);
+  const bool nearest = a.at("mode") == "nearest";
+  json attributes{{"mode", nearest ? "nearest" : "linear"},
+                  {"coordinate_transformation_mode", nearest ? "asymmetric" : "half_pixel"}};
+  if (nearest) attributes["nearest_mode"] = "floor";
+  const std::string scales = e.floats({1, 1, a.at("scale")[0].get<float>(), a.at("scale")[1].get<float>()});
+  e.add("Resize", 13, {e.name(n.in[0]), "", scales}, attributes, e.name(n.out[0]));
+  return true;
+}
+
 // ONNX leaves open what a cast to bytes makes of numbers outside 0 to 255; here they give the nearer end.
 bool cast(OnnxEmitter& e, const Node& n) {
   if (e.graph().type(n.out[0]).dtype == DType::u8) return false;
@@ -224,6 +235,7 @@ constexpr Special kSpecial[] = {{"affine", affine},
                                 {"clip", clip},
                                 {"relu6", relu6},
                                 {"conv2d", windowed},
+                                {"conv_transpose2d", windowed},
                                 {"gelu", gelu},
                                 {"greater_equal", greater_equal},
                                 {"less", less},
@@ -236,7 +248,8 @@ constexpr Special kSpecial[] = {{"affine", affine},
                                 {"scale_shift", scale_shift},
                                 {"slice", slice},
                                 {"square", square},
-                                {"swish", swish}};
+                                {"swish", swish},
+                                {"upsample2d", upsample2d}};
 
 }  // namespace
 

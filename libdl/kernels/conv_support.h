@@ -25,7 +25,7 @@ constexpr bool conv_supports(ConvAlgorithm algorithm, const ConvGeometry& g, Con
     case ConvAlgorithm::im2col:
       return true;
     case ConvAlgorithm::direct:
-      return small && steps &&
+      return small &&
              (g.groups == 1 || (g.c / g.groups % kChannelBlock == 0 && g.k / g.groups % kChannelBlock == 0));
     case ConvAlgorithm::winograd:
       return g.kh == 3 && g.kw == 3 && g.stride[0] == 1 && g.stride[1] == 1 && plain && g.groups == 1 &&

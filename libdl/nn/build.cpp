@@ -194,6 +194,7 @@ class Builder {
           all ? 0 : static_cast<int64_t>(std::min(kMost, static_cast<double>(out.extent[axis]) + reach));
       out.jump[axis] =
           static_cast<int64_t>(std::min(kMost, static_cast<double>(out.jump[axis] * ctx.stride[axis])));
+      out.jump[axis] = std::max<int64_t>(1, out.jump[axis] / ctx.magnification[axis]);
       info.receptive_field[axis] = out.extent[axis];
     }
     fields_[info.output] = out;

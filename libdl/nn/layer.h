@@ -20,7 +20,8 @@ struct LayerCtx {
   ValueId* step = nullptr;      // the model's "step" input, made on first use
   int64_t window[2] = {1, 1};   // extent of what one output sees of the layer's input, and the stride
   int64_t stride[2] = {1, 1};
-  bool sees_all = false;  // one output sees the whole input
+  int64_t magnification[2] = {1, 1};  // outputs for each step of the window
+  bool sees_all = false;              // one output sees the whole input
 
   template <class A>
   const A& as() const {

@@ -1,6 +1,7 @@
 // Convolution and pooling of images.
 #include "nn/layer.h"
 #include "nn/padding.h"
+#include "ops/registry.h"
 
 namespace dl {
 
@@ -63,7 +64,6 @@ constexpr auto fields(const Conv2dLayer*) {
       field("filters", &L::filters, "Output channels.").range(1, kMostChannels).required(),
       field("kernel", &L::kernel, "Window: one number, or height and width.")
           .range(1, kMostWindow)
-          .required()
           .required(),
       field("stride", &L::stride, "Distance between windows.").range(1, kMostWindow),
       field("padding", &L::padding,
@@ -73,6 +73,30 @@ constexpr auto fields(const Conv2dLayer*) {
       field("groups", &L::groups,
             "Groups of channels that do not see each other; as many as channels: depthwise.")
           .range(1, kMostChannels),
+      field("bias", &L::bias, "Add a bias."),
+  };
+}
+
+struct ConvTranspose2dLayer : Conv2dLayer {
+  int64_t output_padding[2] = {0, 0};
+};
+constexpr auto fields(const ConvTranspose2dLayer*) {
+  using L = ConvTranspose2dLayer;
+  return std::tuple{
+      field("filters", &L::filters, "Output channels.").range(1, kMostChannels).required(),
+      field("kernel", &L::kernel, "Window that each pixel spreads over: one number, or height and width.")
+          .range(1, kMostWindow)
+          .required(),
+      field("stride", &L::stride, "Distance between windows in the output.").range(1, kMostWindow),
+      field("padding", &L::padding,
+            "Cut off the output, as conv2d pads its input: numbers or \"same\"; \"same_upper\" leaves stride "
+            "times the input.")
+          .range(0, kMostWindow),
+      field("output_padding", &L::output_padding,
+            "Rows at the bottom and columns at the right added to the output, fewer than the stride.")
+          .range(0, kMostWindow),
+      field("dilation", &L::dilation, "Distance between the taps of a window.").range(1, kMostWindow),
+      field("groups", &L::groups, "Groups of channels that do not see each other.").range(1, kMostChannels),
       field("bias", &L::bias, "Add a bias."),
   };
 }
@@ -140,16 +164,20 @@ void set_window(LayerCtx& c, const int64_t (&kernel)[2], const int64_t (&stride)
   }
 }
 
-ValueId build_conv2d(LayerCtx& c) {
-  const auto& a = c.as<Conv2dLayer>();
-  c.need_images();
+void need_groups(LayerCtx& c, const Conv2dLayer& a) {
   const int64_t channels = c.shape()[1];
   if (channels % a.groups || a.filters % a.groups)
     c.fail("groups", str(channels, " channels and ", a.filters, " filters cannot both be split into ",
                          a.groups, " groups"));
+}
+
+ValueId build_conv2d(LayerCtx& c) {
+  const auto& a = c.as<Conv2dLayer>();
+  c.need_images();
+  need_groups(c, a);
   const std::array<int64_t, 4> pads = sides_of(c, a.padding, a.kernel, a.stride, a.dilation);
   set_window(c, a.kernel, a.stride, a.dilation);
-  const Shape w{a.filters, channels / a.groups, a.kernel[0], a.kernel[1]};
+  const Shape w{a.filters, c.shape()[1] / a.groups, a.kernel[0], a.kernel[1]};
   std::vector<ValueId> operands{c.in[0], c.weight("weight", w)};
   if (a.bias) operands.push_back(c.bias("bias", {a.filters}));
   const ValueId y =
@@ -158,6 +186,43 @@ ValueId build_conv2d(LayerCtx& c) {
   const Shape& out = c.model.graph.type(y).shape;
   c.count_products(out.elements(1, 4), w.elements(1, 4));
   return y;
+}
+
+// What is cut off the result of a transposed convolution.
+std::array<int64_t, 4> cut_sides(LayerCtx& c, const ConvTranspose2dLayer& a) {
+  if (a.padding.rule != Padding::Rule::same_upper)
+    return sides_of(c, a.padding, a.kernel, a.stride, a.dilation);
+  std::array<int64_t, 4> sides{};
+  for (size_t axis = 0; axis < 2; ++axis) {
+    const int64_t total = std::max<int64_t>(0, (a.kernel[axis] - 1) * a.dilation[axis] + 1 - a.stride[axis]);
+    sides[axis] = total / 2;
+    sides[axis + 2] = total - total / 2;
+  }
+  return sides;
+}
+
+ValueId build_conv_transpose2d(LayerCtx& c) {
+  const auto& a = c.as<ConvTranspose2dLayer>();
+  c.need_images();
+  need_groups(c, a);
+  for (int axis = 0; axis < 2; ++axis) {
+    if (a.output_padding[axis] >= a.stride[axis])
+      c.fail("output_padding", str(a.output_padding[axis], " is not less than the stride ", a.stride[axis]));
+    // Of what one output sees: every stride-th tap of the window.
+    const int64_t reach = (a.kernel[axis] - 1) * a.dilation[axis] + 1;
+    c.window[axis] = (reach + a.stride[axis] - 1) / a.stride[axis];
+    c.magnification[axis] = a.stride[axis];
+  }
+  const Shape x = c.shape(), w{x[1], a.filters / a.groups, a.kernel[0], a.kernel[1]};
+  std::vector<ValueId> operands{c.in[0], c.weight("weight", w)};
+  if (a.bias) operands.push_back(c.bias("bias", {a.filters}));
+  c.count_products(x.elements(1, 4), w.elements(1, 4));
+  return c.emit("conv_transpose2d", operands,
+                {{"stride", a.stride},
+                 {"pads", cut_sides(c, a)},
+                 {"output_padding", a.output_padding},
+                 {"dilation", a.dilation},
+                 {"groups", a.groups}});
 }
 
 ValueId build_pool(LayerCtx& c, const PoolLayer& a, json op_attrs) {
@@ -180,6 +245,16 @@ ValueId build_avg_pool2d(LayerCtx& c) {
   return build_pool(c, a, {{"count_include_pad", a.count_include_pad}});
 }
 
+ValueId build_upsample2d(LayerCtx& c) {
+  c.need_images();
+  const json a = op::upsample2d.attrs->dump(c.attrs);
+  for (size_t axis = 0; axis < 2; ++axis) {
+    c.window[axis] = a.at("mode") == "nearest" ? 1 : 2;
+    c.magnification[axis] = a.at("scale")[axis].get<int64_t>();
+  }
+  return c.emit("upsample2d", {c.in[0]}, a);
+}
+
 ValueId build_global_pool(LayerCtx& c) {
   c.need_images();
   c.sees_all = true;
@@ -193,8 +268,13 @@ std::span<const LayerDef> conv_layers() {
   static const LayerDef all[] = {
       {"conv2d", "Convolution of images; weight (filters, channels / groups, height, width).",
        &attr_ops<Conv2dLayer>, 1, 1, build_conv2d},
+      {"conv_transpose2d",
+       "Transposed convolution, which enlarges images by its stride; weight (channels, filters / groups, "
+       "height, width).",
+       &attr_ops<ConvTranspose2dLayer>, 1, 1, build_conv_transpose2d},
       {"max_pool2d", "Largest value of each window.", &attr_ops<PoolLayer>, 1, 1, build_max_pool2d},
       {"avg_pool2d", "Mean of each window.", &attr_ops<AvgPoolLayer>, 1, 1, build_avg_pool2d},
+      {"upsample2d", op::upsample2d.doc, op::upsample2d.attrs, 1, 1, build_upsample2d},
       {"global_avg_pool2d", "Mean of each channel: (channels, height, width) becomes (channels).",
        &attr_ops<GlobalPoolLayer>, 1, 1, build_global_pool},
       {"global_max_pool2d", "Largest value of each channel.", &attr_ops<GlobalPoolLayer>, 1, 1,

@@ -1,43 +1,13 @@
 // conv2d and its gradients.
-#include "kernels/conv2d.h"
+#include "ops/conv2d.h"
 
 #include <algorithm>
 
 #include "kernels/blocked.h"
 #include "ops/dims_field.h"
 #include "ops/gradient.h"
-#include "ops/registry.h"
-#include "ops/window.h"
 
 namespace dl {
-
-template <class A>
-constexpr auto window_fields() {
-  return std::tuple{
-      field("stride", &A::stride, "Distance between windows: one number, or vertical and horizontal.")
-          .at_least(1)
-          .onnx("strides"),
-      field("pads", &A::pads, "Zeros around the image: one number, or top, left, bottom, right.")
-          .at_least(0)
-          .onnx("pads"),
-      field("dilation", &A::dilation,
-            "Distance between the taps of a window: one number, or vertical and horizontal.")
-          .at_least(1)
-          .onnx("dilations"),
-      field("groups", &A::groups, "Channels are split into this many groups that do not see each other.")
-          .at_least(1)
-          .onnx("group"),
-  };
-}
-
-constexpr auto enum_names(const ConvAlgorithm*) {
-  return std::array<std::string_view, 5>{"im2col", "direct", "winograd", "depthwise", "planar"};
-}
-template <class A>
-constexpr auto algorithm_field() {
-  return field("algorithm", &A::algorithm,
-               "How it is computed; all but im2col work on the blocked form, planar takes images.");
-}
 
 constexpr auto fields(const Conv2dAttrs*) {
   return std::tuple_cat(window_fields<Conv2dAttrs>(), std::tuple{field("activation", &Conv2dAttrs::activation,
@@ -64,18 +34,6 @@ TensorType check_conv(const InferCtx& c, const Shape& x, const Shape& w, const A
   const int64_t oh = window_extent(c, "height", x[2], w[2], a.stride[0], a.dilation[0], a.pads[0], a.pads[2]);
   const int64_t ow = window_extent(c, "width", x[3], w[3], a.stride[1], a.dilation[1], a.pads[1], a.pads[3]);
   return {DType::f32, {x[0], w[0], oh, ow}};
-}
-
-template <class A>
-bool blocked_in(const A& a) {
-  return a.algorithm != ConvAlgorithm::im2col && a.algorithm != ConvAlgorithm::planar;
-}
-template <class A>
-bool blocked_out(const A& a) {
-  return a.algorithm != ConvAlgorithm::im2col;
-}
-TensorType in_form(const TensorType& images, bool blocked) {
-  return blocked ? TensorType{images.dtype, blocked_shape(images.shape)} : images;
 }
 
 void infer_conv2d(InferCtx& c) {
@@ -109,6 +67,13 @@ void infer_grad_input(InferCtx& c) {
   const Shape x = shape_attr(c);
   require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, a));
   c.out = {in_form({DType::f32, x}, blocked_in(a))};
+  for (const size_t i : {2, 3}) {
+    if (!c.has(i)) continue;
+    c.require(a.algorithm == ConvAlgorithm::direct || a.algorithm == ConvAlgorithm::winograd,
+              "only direct and winograd take r and y");
+    c.require(c.x(i) == c.out[0],
+              str(i == 2 ? "r" : "y", " is ", c.x(i).text(), ", expected ", c.out[0].text()));
+  }
 }
 
 void infer_grad_weight(InferCtx& c) {
@@ -151,11 +116,6 @@ void grad_conv2d(GradCtx& c) {
   if (bias) c.dx[2] = sum_over(c, dy_images(), {0, 2, 3});
 }
 
-// Two per output element and tap, padding included.
-int64_t conv_flops(const Shape& w, const Shape& y) {
-  return 2 * y[0] * w[0] * y[2] * y[3] * w.elements(1, 4);
-}
-
 }  // namespace
 
 namespace op {
@@ -175,8 +135,11 @@ const OpDef conv2d{
 
 const OpDef conv2d_grad_input{
     .name = "conv2d_grad_input",
-    .doc = "Gradient of conv2d with respect to its input.",
-    .args = "w dy",
+    .doc =
+        "Gradient of conv2d with respect to its input. Direct or by Winograd: plus r, and zero where y is "
+        "not "
+        "positive, which is the gradient of the relu that made y.",
+    .args = "w dy r? y?",
     .results = "dx",
     .attrs = &attr_ops<Conv2dGradAttrs>,
     .infer = infer_grad_input,

@@ -1,4 +1,4 @@
-// Batch norm with given statistics, folded into the convolution that feeds it.
+// Batch norm with given statistics, folded into the convolution or transposed convolution that feeds it.
 #include "kernels/conv2d.h"
 #include "kernels/elementwise_attrs.h"
 #include "kernels/norm_attrs.h"
@@ -11,6 +11,14 @@ namespace dl {
 namespace {
 
 size_t at(ValueId v) { return static_cast<size_t>(v); }
+
+// A convolution, either way, that no activation has been fused into.
+bool plain_convolution(const Node& n) {
+  if (n.op == &op::conv2d)
+    return static_cast<const Conv2dAttrs*>(n.attrs.get())->activation == Activation::none;
+  return n.op == &op::conv_transpose2d &&
+         static_cast<const ConvTranspose2dAttrs*>(n.attrs.get())->activation == Activation::none;
+}
 
 class Folder {
  public:
@@ -46,8 +54,7 @@ class Folder {
   bool fold(const Node& n) {
     if (n.op != &op::batch_norm_inference || n.in.size() != 5 || uses_[at(n.in[0])] != 1) return false;
     const Node* conv = g_.producer(n.in[0]);
-    if (!conv || conv->op != &op::conv2d || conv->in.size() > 3) return false;
-    if (static_cast<const Conv2dAttrs*>(conv->attrs.get())->activation != Activation::none) return false;
+    if (!conv || conv->in.size() > 3 || !plain_convolution(*conv)) return false;
     const auto emit = [&](const OpDef& op, std::vector<ValueId> in, Attrs a = {}) {
       return out_.add(op, std::move(in), std::move(a), n.name, n.origin);
     };
@@ -56,13 +63,24 @@ class Folder {
         static_cast<float>(static_cast<const BatchNormInferenceAttrs*>(n.attrs.get())->epsilon);
     const ValueId shifted = emit(op::scale_shift, {var}, make_attrs(ScaleShiftAttrs{1, epsilon}));
     const ValueId s = emit(op::div, {gamma, emit(op::sqrt, {shifted})});
-    const ReshapeAttrs column{dims_of({out_.type(s).shape[0], 1, 1, 1})};
-    const ValueId w = emit(op::mul, {moved(conv->in[1]), emit(op::reshape, {s}, make_attrs(column))});
+    const auto reshape = [&](ValueId v, const Shape& to) {
+      return emit(op::reshape, {v}, make_attrs(ReshapeAttrs{dims_of(to)}));
+    };
+    const ValueId weight = moved(conv->in[1]);
+    const Shape ws = out_.type(weight).shape;
+    ValueId w;
+    if (conv->op == &op::conv2d) {
+      w = emit(op::mul, {weight, reshape(s, {ws[0], 1, 1, 1})});
+    } else {  // (in, out / groups, h, w)
+      const int64_t groups = static_cast<const ConvTranspose2dAttrs*>(conv->attrs.get())->groups;
+      const ValueId parts = reshape(weight, {groups, ws[0] / groups, ws[1], ws[2], ws[3]});
+      w = reshape(emit(op::mul, {parts, reshape(s, {groups, 1, ws[1], 1, 1})}), ws);
+    }
     const bool bias = conv->in.size() > 2 && conv->in[2] != kNone;
     const ValueId centre = bias ? emit(op::sub, {moved(conv->in[2]), mean}) : emit(op::neg, {mean});
     const ValueId b = emit(op::add, {beta, emit(op::mul, {centre, s})});
     moved_[at(n.out[0])] =
-        out_.add(op::conv2d, {moved(conv->in[0]), w, b}, conv->attrs, conv->name, conv->origin);
+        out_.add(*conv->op, {moved(conv->in[0]), w, b}, conv->attrs, conv->name, conv->origin);
     return true;
   }
 

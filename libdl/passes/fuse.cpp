@@ -35,6 +35,7 @@ class Fuser {
   Graph run() {
     for (size_t k = 0; k < g_.nodes.size(); ++k)
       activation(k) || activation_gradient(k) || residual(k) || norm_gradient(k);
+    for (size_t k = 0; k < g_.nodes.size(); ++k) gone_[k] || masked_gradient(k);
     std::vector<Node> kept;
     for (size_t k = 0; k < g_.nodes.size(); ++k)
       if (!gone_[k]) kept.push_back(std::move(g_.nodes[k]));
@@ -88,14 +89,21 @@ class Fuser {
     return true;
   }
 
+  // Whether this gradient of a convolution's input can be added to and masked as it is written.
+  bool has_epilogue(const Node& p) const {
+    const json algorithm = attribute(p, "algorithm");
+    return algorithm == "direct" || algorithm == "winograd";
+  }
+
   // Whether the node could add another term to its result before the activation.
   bool takes_residual(const Node& p) const {
+    if (p.op->name == "conv2d_grad_input") return p.in.size() == 2 && has_epilogue(p);
     if (!p.op->args.ends_with(" r?") || attribute(p, "activation") != "none") return false;
     if (p.op->name == "conv2d") return p.in.size() < 4 && attribute(p, "algorithm") != "im2col";
     return p.in.size() == static_cast<size_t>(arity_of(p.op->args).least);
   }
 
-  // A sum into the batch norm or blocked convolution that gives its later term: y = norm(x) + r.
+  // A sum into the batch norm, blocked convolution or gradient of one that gives its later term: y = norm(x) + r.
   bool residual(size_t k) {
     const Node& n = g_.nodes[k];
     if (n.op->name != "add" || g_.type(n.in[0]) != g_.type(n.in[1])) return false;
@@ -126,6 +134,21 @@ class Fuser {
     n.in[1] = mask->in[1];
     n.in.push_back(norm.in[2]);
     n.attrs = with(n, "activation", activation);
+    return true;
+  }
+
+  // The gradient of a relu into the gradient of the convolution that reads what the relu made. Batch norms have had their
+  // choice before: theirs need no mask.
+  bool masked_gradient(size_t k) {
+    const Node& n = g_.nodes[k];
+    if (n.op->name != "relu_grad") return false;
+    Node* p = sole_producer(n.in[1]);
+    const ValueId y = n.in[0];
+    if (!p || p->op->name != "conv2d_grad_input" || p->in.size() > 3 || !has_epilogue(*p)) return false;
+    if (g_.type(y) != g_.type(p->out[0]) || g_.value(y).node >= static_cast<int32_t>(index(*p))) return false;
+    p->in.resize(3, kNone);
+    p->in.push_back(y);
+    absorb(*p, k);
     return true;
   }
 

@@ -166,6 +166,16 @@ class Layout {
       define(n, emit(n, *n.op, std::move(in), with(a, how)), true);
       return true;
     }
+    if (is(n, op::conv_transpose2d)) {
+      const auto& a = attrs<ConvTranspose2dAttrs>(n);
+      const ConvAlgorithm how =
+          choose(a, ConvPass::grad_input, shape(n.out[0]), shape(n.in[1]), shape(n.in[0]));
+      if (how == ConvAlgorithm::im2col) return false;
+      std::vector<ValueId> in{blocked(n.in[0]), plain(n.in[1])};
+      if (n.in.size() > 2) in.push_back(plain(n.in[2]));
+      define(n, emit(n, *n.op, std::move(in), with(a, how)), true);
+      return true;
+    }
     const bool input = is(n, op::conv2d_grad_input);
     if (!input && !is(n, op::conv2d_grad_weight)) return false;
     const auto& a = attrs<Conv2dGradAttrs>(n);
@@ -234,7 +244,7 @@ class Layout {
 
   bool pool(const Node& n) {
     const bool known = is(n, op::max_pool2d) || is(n, op::max_pool2d_grad) || is(n, op::avg_pool2d) ||
-                       is(n, op::avg_pool2d_grad);
+                       is(n, op::avg_pool2d_grad) || is(n, op::upsample2d) || is(n, op::upsample2d_grad);
     return known && all_blocked(n, n.attrs);
   }
 
@@ -307,6 +317,9 @@ std::string why(ConvAlgorithm how, const ConvGeometry& g, ConvPass pass) {
       return str(g.c, " channels: read as pictures, no blocks");
     case ConvAlgorithm::direct:
       if (g.kh == 1 && g.kw == 1) return "1x1: a matrix product over pixels";
+      if (g.kh <= g.stride[0] && g.kw <= g.stride[1] && pass == ConvPass::grad_input)
+        return str(kernel, " at stride ", g.stride[0], 'x', g.stride[1],
+                   ": windows do not overlap, a matrix product for each of their places");
       if (!conv_supports(ConvAlgorithm::winograd, g, pass))
         return str("no Winograd for ", kernel, " at stride ", g.stride[0], 'x', g.stride[1],
                    g.dilation[0] * g.dilation[1] > 1 ? ", dilated" : "", g.groups > 1 ? ", in groups" : "");
@@ -330,6 +343,11 @@ std::string algorithm_reason(const Graph& g, const Node& n) {
     const auto& a = *static_cast<const Conv2dAttrs*>(n.attrs.get());
     const ConvGeometry s = geometry(a, shape(n.in[0]), shape(n.in[1]), shape(n.out[0]));
     return why(a.algorithm, s, ConvPass::forward);
+  }
+  if (is(n, op::conv_transpose2d)) {
+    const auto& a = *static_cast<const ConvTranspose2dAttrs*>(n.attrs.get());
+    const ConvGeometry s = geometry(a, shape(n.out[0]), shape(n.in[1]), shape(n.in[0]));
+    return why(a.algorithm, s, ConvPass::grad_input);
   }
   const bool input = is(n, op::conv2d_grad_input);
   if (!input && !is(n, op::conv2d_grad_weight)) return {};

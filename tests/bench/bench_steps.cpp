@@ -26,7 +26,7 @@ namespace {
 
 struct Workload {
   std::string name;
-  Shape sample;
+  Shape sample, target;  // target: extents of zeros and ones for each sample, where there are no classes
   int64_t batch, classes;
   std::vector<int64_t> inference;  // batches
   json model, train;
@@ -37,8 +37,9 @@ std::vector<Workload> read_workloads(const char* path) {
   const json all = json::parse(in, nullptr, true, true);
   std::vector<Workload> out;
   for (const json& j : all) {
-    Workload w{j["name"], {}, j["batch"], j["classes"], {}, j["model"], j["train"]};
+    Workload w{j["name"], {}, {}, j["batch"], j.value("classes", 0), {}, j["model"], j["train"]};
     for (int64_t extent : j["sample"]) w.sample.push_back(extent);
+    for (int64_t extent : j.value("target", std::vector<int64_t>{})) w.target.push_back(extent);
     w.inference = j.value("inference", std::vector<int64_t>{w.batch});
     out.push_back(std::move(w));
   }
@@ -64,6 +65,7 @@ Schema schema_of(const Workload& w) {
   Schema s;
   s.inputs.push_back({"x", w.sample.rank() == 3 ? Role::image : Role::features, {DType::f32, w.sample}, {}});
   Target t{"y", TargetKind::class_index, {DType::i32, {}}, {}};
+  if (w.classes == 0) t = {"y", TargetKind::regression, {DType::f32, w.target}, {}};
   for (int64_t c = 0; c < w.classes; ++c) t.classes.push_back(std::to_string(c));
   s.targets.push_back(t);
   return s;
@@ -103,8 +105,11 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
     for (float& v : x.data<float>()) v = float(r.normal());
     ex.feed("x", x);
     if (training) {
-      Tensor y(DType::i32, {batch});
-      for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
+      Tensor y(ex.graph().type(ex.graph().find("y")));
+      if (w.classes == 0)
+        for (float& v : y.data<float>()) v = float(r.below(2));
+      else
+        for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
       ex.feed("y", y);
       ex.feed_scalar("learning_rate", 1e-4);
       ex.feed_scalar("step", 1);

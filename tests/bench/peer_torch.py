@@ -83,8 +83,26 @@ def networks(torch):
         return nn.Sequential(*layers, *conv(cin, 1280, 1, 1, nn.ReLU6), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
                              nn.Dropout(0.2), nn.Linear(1280, 1000))
 
+    def double(cin, cout):
+        return nn.Sequential(*conv(cin, cout, 3, 1, nn.ReLU), *conv(cout, cout, 3, 1, nn.ReLU))
+
+    class UNet(nn.Module):
+        def __init__(self, cin=3, width=16, depth=4):
+            super().__init__()
+            self.depth = depth
+            self.first = double(cin, width)
+            if depth:
+                self.pool, self.below = nn.MaxPool2d(2), UNet(width, 2 * width, depth - 1)
+                self.up, self.last = nn.ConvTranspose2d(2 * width, width, 2, 2), double(2 * width, width)
+
+        def forward(self, x):
+            skip = self.first(x)
+            if not self.depth:
+                return skip
+            return self.last(torch.cat([self.up(self.below(self.pool(skip))), skip], 1))
+
     return {"W1": mlp, "W2": lambda: lenet(nn.Tanh), "W2r": lambda: lenet(nn.ReLU), "W3": resnet20, "W4": vgg16,
-            "W5": resnet50, "W6": mobilenet}
+            "W5": resnet50, "W6": mobilenet, "W10": lambda: nn.Sequential(UNet(), nn.Conv2d(16, 1, 1))}
 
 
 def age():
@@ -96,13 +114,19 @@ def age():
 
 def training_step(torch, model, x, y, spec):
     optimizer = spec["train"]["optimizer"]
-    opt = torch.optim.SGD(model.parameters(), lr=optimizer["lr"], momentum=optimizer.get("momentum", 0),
-                          weight_decay=optimizer.get("weight_decay", 0))
+    if optimizer["type"] == "adam":
+        opt = torch.optim.Adam(model.parameters(), lr=optimizer["lr"])
+    else:
+        opt = torch.optim.SGD(model.parameters(), lr=optimizer["lr"], momentum=optimizer.get("momentum", 0),
+                              weight_decay=optimizer.get("weight_decay", 0))
+    F = torch.nn.functional
+    loss_of = {"cross_entropy": F.cross_entropy, "bce_with_logits": F.binary_cross_entropy_with_logits}[
+        spec["train"].get("loss", "cross_entropy")]
     model.train()
 
     def step():
         opt.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss = loss_of(model(x), y)
         loss.backward()
         opt.step()
         loss.item()
@@ -150,7 +174,8 @@ def main():
     torch.set_num_threads(a.threads)
     batch = a.batch or spec["batch"]
     model = networks(torch)[a.workload]()
-    x, y = torch.randn(batch, *spec["sample"]), torch.randint(spec["classes"], (batch,))
+    x = torch.randn(batch, *spec["sample"])
+    y = torch.randint(2, (batch, *spec["target"])).float() if "target" in spec else torch.randint(spec["classes"], (batch,))
     if a.form in ("channels_last", "frozen", "compiled") and x.dim() == 4:
         model = model.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)

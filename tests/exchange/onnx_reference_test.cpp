@@ -86,6 +86,30 @@ TEST_CASE("Conv: stride, padding and groups") {
         {1, 1, 1, 2}, {41, 52});
 }
 
+TEST_CASE("ConvTranspose: stride, padding, output_padding and groups") {
+  const OnnxValue x = f({1, 1, 2, 2}, {1, 2, 3, 4});
+  check(run("ConvTranspose", {x, f({1, 1, 2, 2}, {1, 10, 100, 1000}), f({1}, {5})},
+            {{"strides", Extents{2, 2}}}),
+        {1, 1, 4, 4}, {6, 15, 7, 25, 105, 1005, 205, 2005, 8, 35, 9, 45, 305, 3005, 405, 4005});
+  check(run("ConvTranspose", {x, f({1, 1, 1, 3}, {1, 10, 100})},
+            {{"pads", Extents{0, 1, 0, 0}}, {"strides", Extents{1, 2}}, {"output_padding", Extents{0, 1}}}),
+        {1, 1, 2, 5}, {10, 102, 20, 200, 0, 30, 304, 40, 400, 0});
+  check(run("ConvTranspose", {f({1, 2, 1, 1}, {1, 2}), f({2, 1, 1, 2}, {1, 10, 100, 1000})},
+            {{"group", int64_t{2}}, {"dilations", Extents{1, 2}}}),
+        {1, 2, 1, 3}, {1, 0, 10, 200, 0, 2000});
+}
+
+TEST_CASE("Resize: nearest and linear") {
+  const OnnxValue x = f({1, 1, 1, 2}, {4, 8}), scales = f({4}, {1, 1, 1, 2});
+  check(run("Resize", {x, f({0}, {}), scales},
+            {{"mode", std::string("nearest")},
+             {"coordinate_transformation_mode", std::string("asymmetric")},
+             {"nearest_mode", std::string("floor")}}),
+        {1, 1, 1, 4}, {4, 4, 8, 8});
+  check(run("Resize", {x, f({0}, {}), scales}, {{"mode", std::string("linear")}}), {1, 1, 1, 4},
+        {4, 5, 7, 8});
+}
+
 TEST_CASE("pooling: ceil mode drops a window that starts in the padding, averages count what they should") {
   const OnnxValue x = f({1, 1, 1, 5}, {1, 2, 3, 4, 5});
   check(run("MaxPool", {x}, {{"kernel_shape", Extents{1, 2}}, {"strides", Extents{1, 2}}}), {1, 1, 1, 2},

@@ -19,6 +19,8 @@ const char* const kNetwork = R"({
     {"type": "conv2d", "filters": 4, "kernel": 3, "padding": "same"}, "batch_norm", "relu",
     {"type": "max_pool2d", "kernel": 2},
     {"type": "conv2d", "filters": 6, "kernel": 3, "stride": 2}, "gelu", {"type": "dropout", "rate": 0.5},
+    {"type": "conv_transpose2d", "filters": 4, "kernel": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 2},
+    "batch_norm", "relu",
     "flatten", {"type": "dense", "units": 8}, "tanh",
     {"type": "dense", "units": "$classes", "name": "logits"}, {"type": "softmax", "name": "p"}
   ],

@@ -33,6 +33,8 @@ const Layer kLayers[] = {
     {direct, 2, 64, 31, 64, 1, 2, 0},
     {direct, 1, 128, 7, 160, 3, 1, 1},
     {direct, 2, 64, 9, 96, 5, 1, 2, 2},
+    {direct, 3, 32, 64, 64, 2, 2, 0},
+    {direct, 2, 128, 16, 256, 2, 2, 0},
     {winograd, 3, 16, 60, 16, 3, 1, 1, 1, 1.5e-5},
     {winograd, 3, 64, 38, 64, 3, 1, 1, 1, 1.5e-5},
     {winograd, 9, 128, 9, 160, 3, 1, 0, 1, 1.5e-5},
@@ -165,6 +167,17 @@ Conv2dAttrs attrs(const Layer& l) {
   return a;
 }
 
+// Of the transposed convolution that leads from images like y to images like x.
+ConvTranspose2dAttrs transposed(const Layer& l) {
+  ConvTranspose2dAttrs a;
+  for (int64_t& p : a.pads) p = l.pad;
+  a.stride[0] = a.stride[1] = l.stride;
+  a.output_padding[0] = a.output_padding[1] = l.h + 2 * l.pad - l.side - (l.oh() - 1) * l.stride;
+  a.groups = l.groups;
+  a.algorithm = l.algorithm;
+  return a;
+}
+
 // y, dx or dw on one pool.
 void run(Pool* pool, Isa isa, Tensors& t, int pass, Guarded& to) {
   if (pass == 0) {
@@ -176,6 +189,25 @@ void run(Pool* pool, Isa isa, Tensors& t, int pass, Guarded& to) {
   } else {
     const Conv2dGradAttrs a = grad_attrs(t.l, t.w);
     run_kernel(pool, isa, op::conv2d_grad_weight, {arg(t.x, t.xv), arg(t.y, t.yv)}, {arg(t.w, to)}, &a);
+  }
+}
+
+// The kernel with fixed weights, in a first run and in one that starts behind what is made once.
+void check_fixed(Pool* pool, const OpDef& op, const Arg& x, const Arg& w, const Shape& shape,
+                 const void* attrs, Guarded& want) {
+  Guarded got(want.size());
+  const Arg in[] = {x, w}, out[] = {arg(shape, got)};
+  Call call{.in = in, .out = out, .n_in = 2, .n_out = 1, .attrs = attrs, .fixed_weights = true, .threads = 2};
+  const Kernel& kernel = cpu_kernel(op_id(op), best_isa());
+  Work work;
+  kernel.plan(call, work);
+  REQUIRE(work.once > 0);
+  Guarded shared(work.shared);
+  call.shared = shared.data();
+  for (int first : {0, work.once}) {
+    got.poison();
+    run_call(pool, kernel, call, work, first);
+    CHECK(std::memcmp(got.data(), want.data(), static_cast<size_t>(got.size()) * 4) == 0);
   }
 }
 
@@ -221,22 +253,14 @@ TEST_CASE("what is made of fixed weights serves later runs, with the bits of a r
     Tensors t(l);
     CAPTURE(static_cast<int>(l.algorithm));
     CAPTURE(t.x.text());
-    Guarded want(t.y.elements()), got(t.y.elements());
-    run(pool, best_isa(), t, 0, want);
+    Guarded y(t.y.elements()), x(t.x.elements());
+    run(pool, best_isa(), t, 0, y);
     const Conv2dAttrs a = attrs(l);
-    const Arg in[] = {arg(t.x, t.xv), arg(t.w, t.wv)}, out[] = {arg(t.y, got)};
-    Call call{.in = in, .out = out, .n_in = 2, .n_out = 1, .attrs = &a, .fixed_weights = true, .threads = 2};
-    const Kernel& kernel = cpu_kernel(op_id(op::conv2d), best_isa());
-    Work work;
-    kernel.plan(call, work);
-    REQUIRE(work.once > 0);
-    Guarded shared(work.shared);
-    call.shared = shared.data();
-    for (int first : {0, work.once}) {
-      got.poison();
-      run_call(pool, kernel, call, work, first);
-      CHECK(std::memcmp(got.data(), want.data(), static_cast<size_t>(got.size()) * 4) == 0);
-    }
+    check_fixed(pool, op::conv2d, arg(t.x, t.xv), arg(t.w, t.wv), t.y, &a, y);
+    if (l.algorithm == planar) continue;
+    run(pool, best_isa(), t, 1, x);
+    const ConvTranspose2dAttrs back = transposed(l);
+    check_fixed(pool, op::conv_transpose2d, arg(t.y, t.yv), arg(t.w, t.wv), t.x, &back, x);
   }
   pool_destroy(pool);
 }

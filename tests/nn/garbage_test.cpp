@@ -32,6 +32,8 @@ const char* const kWords[] = {"type",
                               "x",
                               "dense",
                               "conv2d",
+                              "conv_transpose2d",
+                              "output_padding",
                               "relu",
                               "batch_norm",
                               "add",
@@ -104,7 +106,7 @@ struct Maker {
         kind == 2
             ? json{{"use", random.below(2) ? "b" : "c"}}
             : json{{"type", types[static_cast<size_t>(random.below(static_cast<int64_t>(types.size())))]}};
-    if (out["type"] == "conv2d")
+    if (out["type"] == "conv2d" || out["type"] == "conv_transpose2d")
       out.update({{"filters", 1 + random.below(4)}, {"kernel", 1 + random.below(3)}});
     if (out["type"] == "dense") out["units"] = 1 + random.below(5);
     for (int64_t n = random.below(3); n > 0; --n) out[word()] = any(2);

@@ -34,6 +34,7 @@ static const Size kSizes[] = {
     {"resnet50.json", 25'557'032, 4'089'184'256, {2, 1000}},
     {"resnet101.json", 44'549'160, 0, {2, 1000}},
     {"resnet152.json", 60'192'808, 0, {2, 1000}},
+    {"unet.json", 1'942'577, 758'120'448, {2, 1, 128, 128}},
     {"vgg16_bn.json", 138'365'992, 15'470'264'320, {2, 1000}},
 };
 
@@ -100,6 +101,47 @@ TEST_CASE("receptive fields of stacked windows") {
     if (l.name == "stage_5.max_pool2d_1") CHECK(l.receptive_field[0] == 212);
   const Model r = build_model(shipped_model("resnet50.json")["model"], {});
   CHECK(r.layers.back().receptive_field[0] == 0);
+}
+
+TEST_CASE("a transposed convolution undoes the extents of a convolution, and sees what its window reaches") {
+  const auto build = [](const std::string& layers) {
+    return build_model(json::parse(R"({"inputs": {"x": [2, 16, 12]}, "layers": [)" + layers + "]}"), {});
+  };
+  const auto extent = [&](const std::string& attributes) -> std::string {
+    try {
+      const Model m = build(R"({"type": "conv_transpose2d", "filters": 4, )" + attributes + "}");
+      return m.graph.type(m.graph.output("output")).shape.text();
+    } catch (const Error& e) { return e.pointer + ": " + e.what(); }
+  };
+  CHECK(extent(R"("kernel": 2, "stride": 2)") == "1,4,32,24");
+  CHECK(extent(R"("kernel": 3, "stride": 2, "padding": "same")") == "1,4,31,23");
+  CHECK(extent(R"("kernel": 3, "stride": 2, "padding": "same", "output_padding": [1, 0])") == "1,4,32,23");
+  CHECK(extent(R"("kernel": 5, "stride": 2, "padding": "same_upper")") == "1,4,32,24");
+  CHECK(
+      extent(R"("kernel": 4, "stride": [1, 3], "padding": [1, 2, 0, 0], "dilation": [1, 2], "groups": 2)") ==
+      "1,4,18,38");
+  CHECK(extent(R"("kernel": 2, "stride": 2, "output_padding": 2)") ==
+        "/model/layers/0/output_padding: layer 'conv_transpose2d_1': 2 is not less than the stride 2");
+  CHECK(
+      extent(R"("kernel": 2, "padding": 9)") ==
+      "/model/layers/0: layer 'conv_transpose2d_1': conv_transpose2d: pads cut 18 off a result of height 17");
+  CHECK(extent(R"("kernel": 2, "groups": 4)") ==
+        "/model/layers/0/groups: layer 'conv_transpose2d_1': 2 channels and 4 filters cannot both be split "
+        "into 4 groups");
+  CHECK(extent(R"("kernel": 2, "output_paddin": 1)").find("unknown key 'output_paddin'") !=
+        std::string::npos);
+  const Model m = build(R"({"type": "max_pool2d", "kernel": 2}, {"type": "max_pool2d", "kernel": 2},
+      {"type": "conv_transpose2d", "filters": 4, "kernel": 4, "stride": 2, "padding": 1},
+      {"type": "conv2d", "filters": 1, "kernel": 3})");
+  CHECK(m.layers[2].receptive_field[0] == 8);   // two of the pooled pixels, 4 pixels each
+  CHECK(m.layers[3].receptive_field[0] == 12);  // three, 2 pixels apart
+  const Model u = build(
+      R"({"type": "max_pool2d", "kernel": 4}, {"type": "upsample2d", "scale": [2, 4], "mode": "bilinear"},
+      {"type": "conv2d", "filters": 1, "kernel": 3})");
+  CHECK(u.graph.type(u.graph.output("output")).shape.text() == "1,1,6,10");
+  CHECK(u.layers[2].receptive_field[0] == 12);  // 8, and twice a jump of 2
+  CHECK(u.layers[2].receptive_field[1] == 10);  // 8, and twice a jump of 1
+  CHECK(m.layers[2].multiply_adds == 4 * 3 * 2 * 4 * 16);
 }
 
 TEST_CASE("batch norm keeps running statistics while training and uses them otherwise") {

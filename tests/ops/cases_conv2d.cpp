@@ -2,24 +2,12 @@
 #include <algorithm>
 
 #include "ops/fused_activation.h"
+#include "ops/plane.h"
 
 namespace dl::test {
 namespace {
 
 using Ints = std::vector<int64_t>;
-
-// One channel of images (N, C, H, W), or of their blocked form (N, C / 16, H, W, 16): pixels are `step` apart.
-struct Plane {
-  int64_t first, step;
-  Plane(const Array& v, int64_t channels, int64_t image, int64_t channel) {
-    const int64_t pixels = v.dim(2) * v.dim(3), blocks = (channels + 15) / 16;
-    const bool blocked = v.shape().rank() == 5;
-    step = blocked ? 16 : 1;
-    first = blocked ? (image * blocks + channel / 16) * pixels * 16 + channel % 16
-                    : (image * channels + channel) * pixels;
-  }
-  int64_t at(int64_t pixel) const { return first + pixel * step; }
-};
 
 // Output places [lo, hi) of an axis whose tap at offset d hits [0, extent).
 struct Places {
@@ -60,6 +48,37 @@ const AddReference kConv2d("conv2d", [](Reference& r) {
         r.y()[to.at(i)] =
             fused_activation(r, sum[static_cast<size_t>(i)] + (r.has(3) ? r.x(3)[to.at(i)] : 0));
     }
+});
+
+// With the operands that a fused graph gives it: r is added, and y masks.
+const AddReference kGradInput("conv2d_grad_input", [](Reference& r) {
+  const Ints stride = r.attr<Ints>("stride"), pads = r.attr<Ints>("pads"),
+             dilation = r.attr<Ints>("dilation"), x = r.attr<Ints>("shape");
+  const int64_t groups = r.attr<int64_t>("groups");
+  const Array &w = r.x(0), &dy = r.x(1);
+  const int64_t k = w.dim(0), cg = w.dim(1), kh = w.dim(2), kw = w.dim(3), oh = dy.dim(2), ow = dy.dim(3);
+  for (int64_t image = 0; image < x[0]; ++image) {
+    for (int64_t out = 0; out < k; ++out)
+      for (int64_t in = 0; in < cg; ++in) {
+        const Plane from(dy, k, image, out), to(r.y(), x[1], image, out / (k / groups) * cg + in);
+        for (int64_t t = 0; t < kh * kw * oh * ow; ++t) {
+          const int64_t a = t / ow / oh / kw, b = t / ow / oh % kw, i = t / ow % oh, j = t % ow;
+          const int64_t row = i * stride[0] + a * dilation[0] - pads[0];
+          const int64_t column = j * stride[1] + b * dilation[1] - pads[1];
+          if (row >= 0 && row < x[2] && column >= 0 && column < x[3])
+            r.y()[to.at(row * x[3] + column)] +=
+                w[((out * cg + in) * kh + a) * kw + b] * dy[from.at(i * ow + j)];
+        }
+      }
+    for (int64_t c = 0; c < x[1]; ++c) {
+      const Plane to(r.y(), x[1], image, c);
+      for (int64_t i = 0; i < x[2] * x[3]; ++i) {
+        double& v = r.y()[to.at(i)];
+        if (r.has(2)) v += r.x(2)[to.at(i)];
+        if (r.has(3) && !(r.x(3)[to.at(i)] > 0)) v = 0;
+      }
+    }
+  }
 });
 
 const AddRows kRows({

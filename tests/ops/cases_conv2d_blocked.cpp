@@ -40,6 +40,9 @@ const AddRows kDirect({
     {"conv2d",
      {"f32[2,1,9,8,16]", "f32[3,16,3,3]", ""},
      R"({"algorithm": "direct", "dilation": [2,3], "pads": [2,3,2,3], "stride": 2})"},
+    {"conv2d",
+     {"f32[2,1,12,31,16]", "f32[17,16,3,4]", ""},
+     R"({"algorithm": "direct", "stride": [3,4], "pads": [0,1,1,2]})"},
     {"conv2d", {"f32[1,1,3,2,16]", "f32[2,2,5,5]", ""}, R"({"algorithm": "direct", "pads": [4,3,4,5]})"},
     {"conv2d",
      {"f32[1,1,13,12,16]", "f32[16,5,11,11]", ""},
@@ -127,6 +130,34 @@ const AddRows kWinograd({
      {"f32[2,1,5,6,16]", "f32[24,16,3,3]", "f32[24]"},
      R"({"algorithm": "winograd", "activation": "sigmoid"})",
      {.tol = 8e-6, .grad = false}},
+});
+
+// Gradients of the input that are added to and masked as they are written.
+const AddRows kGradInput({
+    {"conv2d_grad_input",
+     {"f32[24,9,3,3]", "f32[2,2,5,6,16]", "f32[2,1,5,6,16]", "f32[2,1,5,6,16]"},
+     R"({"algorithm": "direct", "pads": 1, "shape": [2,9,5,6]})"},
+    {"conv2d_grad_input",
+     {"f32[24,32,1,1]", "f32[2,2,3,4,16]", "f32[2,2,5,7,16]", "f32[2,2,5,7,16]"},
+     R"({"algorithm": "direct", "stride": 2, "shape": [2,32,5,7]})"},
+    {"conv2d_grad_input",
+     {"f32[16,40,1,1]", "f32[1,1,9,28,16]", "", "f32[1,3,9,28,16]"},
+     R"({"algorithm": "direct", "shape": [1,40,9,28]})"},
+    {"conv2d_grad_input",
+     {"f32[16,40,3,3]", "f32[9,1,2,2,16]", "f32[9,3,2,2,16]", ""},
+     R"({"algorithm": "direct", "pads": 1, "shape": [9,40,2,2]})"},
+    {"conv2d_grad_input",
+     {"f32[24,9,3,3]", "f32[2,2,5,6,16]", "f32[2,1,5,6,16]", "f32[2,1,5,6,16]"},
+     R"({"algorithm": "winograd", "pads": 1, "shape": [2,9,5,6]})",
+     {.tol = 8e-6}},
+    {"conv2d_grad_input",
+     {"f32[3,2,3,3]", "f32[1,3,4,4]", "f32[1,2,4,4]"},
+     R"({"pads": 1, "shape": [1,2,4,4]})",
+     {.error = "only direct and winograd take r and y"}},
+    {"conv2d_grad_input",
+     {"f32[3,2,3,3]", "f32[1,1,4,4,16]", "", "f32[1,1,4,5,16]"},
+     R"({"algorithm": "direct", "pads": 1, "shape": [1,2,4,4]})",
+     {.error = "y is f32[1,1,4,5,16], expected f32[1,1,4,4,16]"}},
 });
 
 const AddRows kDepthwise({

@@ -7,7 +7,7 @@
 
 using namespace dl;
 
-static Graph parse(const char* text) {
+static Graph parse(const std::string& text) {
   Graph g = parse_graph(text, find_op);
   verify(g);
   return g;
@@ -109,6 +109,36 @@ output dx %12)"));
 %10, %11, %12 = batch_norm_grad(%0, %1, %2, %6, %7, %3) {"activation":"relu"} : f32[2,3], f32[3], f32[3] ; a
 output dx %10
 )");
+}
+
+TEST_CASE(
+    "fuse moves a sum and a relu's mask into the gradient of a blocked convolution, not of one by im2col") {
+  const std::string leaves = R"(graph g
+%0 = input y : f32[2,1,4,4,16]
+%1 = input r : f32[2,1,4,4,16]
+%2 = input dz : f32[2,2,4,4,16]
+%3 = parameter w : f32[20,16,3,3]
+)";
+  CHECK(
+      print(fuse(parse(
+          leaves +
+          R"(%4 = conv2d_grad_input(%3, %2) {"pads":1,"shape":[2,16,4,4],"algorithm":"direct"} : f32[2,1,4,4,16] ; c
+%5 = add(%1, %4) : f32[2,1,4,4,16] ; sum
+%6 = relu_grad(%0, %5) : f32[2,1,4,4,16] ; relu
+output dx %6)"))) ==
+      leaves +
+          R"(%4 = conv2d_grad_input(%3, %2, %1, %0) {"pads":[1,1,1,1],"shape":[2,16,4,4],"algorithm":"direct"} : f32[2,1,4,4,16] ; c
+output dx %4
+)");
+  const std::string images = R"(graph g
+%0 = input y : f32[2,16,4,4]
+%1 = input dz : f32[2,20,4,4]
+%2 = parameter w : f32[20,16,3,3]
+%3 = conv2d_grad_input(%2, %1) {"pads":[1,1,1,1],"shape":[2,16,4,4]} : f32[2,16,4,4] ; c
+%4 = relu_grad(%0, %3) : f32[2,16,4,4] ; relu
+output dx %4
+)";
+  CHECK(print(fuse(parse(images))) == images);
 }
 
 TEST_CASE("layout keeps a chain in blocked form with one conversion at its end") {

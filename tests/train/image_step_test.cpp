@@ -13,7 +13,7 @@ using namespace dl;
 namespace {
 
 // Chains that the layout pass keeps in blocks: few input channels, channels that fill no block, both kinds of norm and
-// residual, stride, groups, channel by channel, every pooling, channels side by side.
+// residual, stride, groups, channel by channel, every pooling, channels side by side, up and down.
 constexpr const char* kNetworks[] = {
     R"({"layers": [
       {"type": "conv2d", "filters": 24, "kernel": 5, "stride": 2, "padding": 2, "bias": false}, "batch_norm", "relu",
@@ -29,6 +29,18 @@ constexpr const char* kNetworks[] = {
       {"type": "conv2d", "filters": 32, "kernel": 1, "name": "b"}, {"type": "concat", "axis": 1, "inputs": ["a", "b"]},
       {"type": "avg_pool2d", "kernel": 2}, {"type": "conv2d", "filters": 32, "kernel": 3, "groups": 2, "padding": 1, "name": "c"},
       "sigmoid", {"type": "conv2d", "filters": 20, "kernel": 3, "dilation": 2, "padding": 2}, "relu", "flatten",
+      {"type": "dense", "units": 3}]})",
+    R"({"layers": [
+      {"type": "conv2d", "filters": 16, "kernel": 3, "padding": 1, "bias": false}, "batch_norm", {"type": "relu", "name": "a"},
+      {"type": "conv2d", "filters": 32, "kernel": 3, "stride": 2, "padding": 1}, {"type": "relu", "name": "b"},
+      {"type": "max_pool2d", "kernel": 2}, {"type": "conv2d", "filters": 64, "kernel": 3, "padding": 1}, "batch_norm", "relu",
+      {"type": "conv_transpose2d", "filters": 32, "kernel": 2, "stride": 2, "groups": 2, "output_padding": 1}, "batch_norm",
+      {"type": "tanh", "name": "up"}, {"type": "concat", "inputs": ["up", "b"]},
+      {"type": "conv2d", "filters": 32, "kernel": 3, "padding": 1, "bias": false}, "batch_norm", "relu",
+      {"type": "conv_transpose2d", "filters": 16, "kernel": 3, "stride": 2, "padding": 1, "output_padding": [0, 1]}, "relu",
+      {"type": "conv_transpose2d", "filters": 16, "kernel": 3, "padding": 1, "bias": false, "name": "up_again"},
+      {"type": "concat", "inputs": ["up_again", "a"]}, {"type": "conv2d", "filters": 32, "kernel": 3, "stride": 3},
+      {"type": "upsample2d", "scale": 2, "mode": "bilinear"}, {"type": "conv2d", "filters": 32, "kernel": 3}, "upsample2d", "tanh", "global_avg_pool2d",
       {"type": "dense", "units": 3}]})",
 };
 
@@ -146,4 +158,5 @@ TEST_CASE("an image network's chains are in blocked form with few conversions") 
   };
   CHECK(conversions(kNetworks[0]) == 0);  // the pictures are read as they are, the mean leaves the blocks
   CHECK(conversions(kNetworks[1]) == 2);  // around flatten
+  CHECK(conversions(kNetworks[2]) == 0);
 }

@@ -1,5 +1,5 @@
-// Batch norm over axis 1 of (N, C), (N, C, d...) or of the blocked form. Three phases: sums over pieces of the batch,
-// their merging, one more pass over the tensors. Sums run in float lanes over short stretches and in double beyond.
+// Batch norm over axis 1 of (N, C), (N, C, d...) or of the blocked form: sums over pieces of the batch, their merging, one
+// more pass over the tensors. Sums run in float lanes over short stretches and in double beyond.
 #include "kernels/cpu/batch_norm.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/norm_attrs.h"
@@ -23,8 +23,24 @@ vf upper_end(const Call& c) {  // of the activation
   return splat(attrs_of<A>(c).activation == NormActivation::relu6 ? 6.f : __builtin_inff());
 }
 
-void plan_sums(const NormForm& f, int64_t sums, Work& w) {
+// Where the sums of a run of units stand: (pieces, units, sums, width) doubles.
+struct SumStore {
+  double* p;
+  int64_t first, units, step;  // step: doubles of a unit
+  SumStore(const NormForm& f, int64_t sums, float* memory, int64_t first_unit, int64_t n_units)
+      : p(reinterpret_cast<double*>(memory)), first(first_unit), units(n_units), step(sums * f.width) {}
+  double* at(int64_t piece, int64_t unit) const { return p + (piece * units + unit - first) * step; }
+};
+
+// Three phases: sums, their merging, one more pass. Or one, where each unit has all of them at once and so finds in its
+// second pass what the first has read; the sums are the same.
+void plan_sums(const Call& c, const NormForm& f, int64_t sums, Work& w) {
   const NormSums cut(f);
+  if (unit_by_unit(f, c.threads)) {
+    w.chunks[0] = f.units;
+    w.local = 2 * cut.pieces * sums * f.width;
+    return;
+  }
   w.phases = 3;
   w.shared = 2 * cut.pieces * f.units * sums * f.width;
   w.chunks[0] = cut.chunks();
@@ -32,24 +48,46 @@ void plan_sums(const NormForm& f, int64_t sums, Work& w) {
   w.chunks[2] = NormWalk(f).chunks();
 }
 
-double* sums_of(const Call& c, const NormForm& f, int64_t sums, int64_t piece, int64_t unit) {
-  return reinterpret_cast<double*>(c.shared) + (piece * f.units + unit) * sums * f.width;
+// Runs sum(store, piece, first unit, end of units), merge(store, first unit, end of units) and
+// pass(unit, first image, end of images) as plan_sums has cut them up.
+template <class Sum, class Merge, class Pass>
+void run_sums(const Call& c, const NormForm& f, int64_t sums, int phase, int64_t chunk, float* local, Sum sum,
+              Merge merge, Pass pass) {
+  const NormSums cut(f);
+  if (unit_by_unit(f, c.threads)) {
+    const SumStore store(f, sums, local, chunk, 1);
+    for (int64_t piece = 0; piece < cut.pieces; ++piece) sum(store, piece, chunk, chunk + 1);
+    merge(store, chunk, chunk + 1);
+    for (int64_t to = f.images, from; to > 0; to = from) {
+      from = to - kImagesAtOnce > 0 ? to - kImagesAtOnce : 0;
+      pass(chunk, from, to);
+    }
+    return;
+  }
+  const SumStore store(f, sums, c.shared, 0, f.units);
+  if (phase == 0) {
+    const int64_t first = chunk % cut.groups * cut.per_chunk, last = first + cut.per_chunk;
+    sum(store, chunk / cut.groups, first, last < f.units ? last : f.units);
+  } else if (phase == 1) {
+    const int64_t first = chunk * (kMergeChunk / f.width), last = first + kMergeChunk / f.width;
+    merge(store, first, last < f.units ? last : f.units);
+  } else {
+    NormWalk(f).each(f, chunk, pass);
+  }
 }
 
-// Calls body(unit, first image, end of images, sums, fresh) for all of a chunk; fresh sums are zero.
+// Calls body(unit, first image, end of images, sums, fresh) for the units [first, end) of a piece; fresh sums are zero.
 template <class F>
-DL_INLINE void each_unit(const Call& c, const NormForm& f, int64_t sums, int64_t chunk, F body) {
+DL_INLINE void each_unit(const NormForm& f, const SumStore& store, int64_t piece, int64_t first, int64_t end,
+                         F body) {
   const NormSums cut(f);
-  const int64_t piece = chunk / cut.groups, first = chunk % cut.groups * cut.per_chunk;
-  const int64_t end = first + cut.per_chunk < f.units ? first + cut.per_chunk : f.units;
   const int64_t from = cut.first_image(f, piece), to = cut.first_image(f, piece + 1);
-  double* p = sums_of(c, f, sums, piece, first);
-  const int64_t step = sums * f.width;
-  for (int64_t i = 0; i < (end - first) * step; ++i) p[i] = 0;
+  double* p = store.at(piece, first);
+  for (int64_t i = 0; i < (end - first) * store.step; ++i) p[i] = 0;
   const int64_t at_once = cut.image_by_image ? 1 : to - from;
   for (int64_t n = from; n < to; n += at_once)
     for (int64_t unit = first; unit < end; ++unit)
-      body(unit, n, n + at_once, p + (unit - first) * step, n == from);
+      body(unit, n, n + at_once, p + (unit - first) * store.step, n == from);
 }
 
 // ---- Statistics: for every channel a centre near its mean, and the sums of x - centre and of its square. The centre
@@ -85,9 +123,9 @@ void add_statistics(const NormForm& f, const NormLanes& s, const vf (&centre)[4]
   }
 }
 
-void run_statistics(const Call& c, const NormForm& f, int64_t chunk) {
-  const float* x = c.in[0].f();
-  each_unit(c, f, kStatistics, chunk, [&](int64_t unit, int64_t from, int64_t to, double* p, bool fresh) {
+void run_statistics(const NormForm& f, const float* x, const SumStore& store, int64_t piece, int64_t first,
+                    int64_t end) {
+  each_unit(f, store, piece, first, end, [&](int64_t unit, int64_t from, int64_t to, double* p, bool fresh) {
     vf centre[4];
     add_up(
         f, unit, from, to,
@@ -112,15 +150,13 @@ void run_statistics(const Call& c, const NormForm& f, int64_t chunk) {
 struct Moments {  // of a chunk of channels
   double mean[kMergeChunk], var[kMergeChunk];
 };
-void merge_statistics(const Call& c, const NormForm& f, int64_t chunk, Moments& m) {
+void merge_statistics(const NormForm& f, const SumStore& store, int64_t first, int64_t end, Moments& m) {
   const NormSums cut(f);
-  const int64_t first = chunk * (kMergeChunk / f.width), last = first + kMergeChunk / f.width,
-                end = last < f.units ? last : f.units;
   double centre[kMergeChunk], sum[kMergeChunk] = {}, squares[kMergeChunk] = {};
   for (int64_t i = 0; i < cut.pieces; ++i) {
     const auto terms = static_cast<double>(f.terms(cut.first_image(f, i + 1) - cut.first_image(f, i)));
     for (int64_t unit = first, k = 0; unit < end; ++unit) {
-      const double* p = sums_of(c, f, kStatistics, i, unit);
+      const double* p = store.at(i, unit);
       for (int64_t l = 0; l < f.width; ++l, ++k) {
         if (i == 0) centre[k] = p[l];
         const double d = p[l] - centre[k], part = p[f.width + l];
@@ -167,9 +203,9 @@ void normalise(const NormChannels& p, const float* x, const float* r, float* y, 
       });
 }
 
-// channels(unit) gives NormChannels; r is input 5.
+// The last pass: pass(unit, first image, end of images). channels(unit) gives NormChannels; r is input 5.
 template <class F>
-void run_normalise(const Call& c, const NormForm& f, int64_t chunk, bool cut, F channels) {
+auto normalise_pass(const Call& c, const NormForm& f, bool cut, F channels) {
   const float* x = c.in[0].f();
   const float* r = c.n_in > 5 && c.in[5].present() ? c.in[5].f() : nullptr;
   float* y = c.out[0].f();
@@ -177,45 +213,54 @@ void run_normalise(const Call& c, const NormForm& f, int64_t chunk, bool cut, F 
   const auto run = r        ? stream ? normalise<true, true> : normalise<true, false>
                           : stream ? normalise<false, true>
                             : normalise<false, false>;
-  NormWalk(f).each(f, chunk, [&](int64_t unit, int64_t from, int64_t to) {
+  return [=](int64_t unit, int64_t from, int64_t to) {
     const NormChannels p = channels(unit);
     for (int64_t i = from; i < to; ++i) {
       const int64_t at = f.start(i, unit);
       run(p, x + at, r ? r + at : r, y + at, f.length(unit), cut ? 0 : -__builtin_inff());
     }
-  });
-  if (stream) stream_fence();
+    if (stream) stream_fence();
+  };
 }
 
 // x gamma beta running_mean running_var r? -> y mean rstd new_running_mean new_running_var
 NormForm train_form(const Call& c) {
   return norm_form(c.in[0], c.in[1].dims[0], attrs_of<BatchNormAttrs>(c).blocked);
 }
-void plan_train(const Call& c, Work& w) { plan_sums(train_form(c), kStatistics, w); }
+void plan_train(const Call& c, Work& w) { plan_sums(c, train_form(c), kStatistics, w); }
 
-void run_train(const Call& c, int phase, int64_t chunk, float*) {
+// Statistics of the units [first, end) from their sums.
+void merge_train(const Call& c, const NormForm& f, const SumStore& store, int64_t first, int64_t end) {
   const auto& attrs = attrs_of<BatchNormAttrs>(c);
-  const NormForm f = train_form(c);
-  const float *gamma = c.in[1].f(), *beta = c.in[2].f();
   float *mean = c.out[1].f(), *rstd = c.out[2].f();
-  if (phase == 0) return run_statistics(c, f, chunk);
-  if (phase == 2)
-    return run_normalise(c, f, chunk, has_activation<BatchNormAttrs>(c), [&](int64_t unit) {
-      return NormChannels{channel_values(f, unit, mean), scale_of(f, unit, gamma, rstd),
-                          channel_values(f, unit, beta), channel_masks(f, unit),
-                          upper_end<BatchNormAttrs>(c)};
-    });
   const auto terms = static_cast<double>(f.terms(f.images));
   const double unbiased = terms > 1 ? terms / (terms - 1) : 1, m = attrs.momentum;
   Moments s;
-  merge_statistics(c, f, chunk, s);
-  for (int64_t i = 0, k = chunk * kMergeChunk; i < kMergeChunk && k < f.channels; ++i, ++k) {
+  merge_statistics(f, store, first, end, s);
+  for (int64_t i = 0, k = first * f.width; k < end * f.width && k < f.channels; ++i, ++k) {
     const double old_mean = c.in[3].f()[k], old_var = c.in[4].f()[k];
     mean[k] = static_cast<float>(s.mean[i]);
     rstd[k] = static_cast<float>(1 / __builtin_sqrt(s.var[i] + attrs.epsilon));
     c.out[3].f()[k] = static_cast<float>((1 - m) * old_mean + m * s.mean[i]);
     c.out[4].f()[k] = static_cast<float>((1 - m) * old_var + m * s.var[i] * unbiased);
   }
+}
+
+void run_train(const Call& c, int phase, int64_t chunk, float* local) {
+  const NormForm f = train_form(c);
+  const float *x = c.in[0].f(), *gamma = c.in[1].f(), *beta = c.in[2].f();
+  const float *mean = c.out[1].f(), *rstd = c.out[2].f();
+  const auto channels = [&](int64_t unit) {
+    return NormChannels{channel_values(f, unit, mean), scale_of(f, unit, gamma, rstd),
+                        channel_values(f, unit, beta), channel_masks(f, unit), upper_end<BatchNormAttrs>(c)};
+  };
+  run_sums(
+      c, f, kStatistics, phase, chunk, local,
+      [&](const SumStore& s, int64_t piece, int64_t first, int64_t end) {
+        run_statistics(f, x, s, piece, first, end);
+      },
+      [&](const SumStore& s, int64_t first, int64_t end) { merge_train(c, f, s, first, end); },
+      normalise_pass(c, f, has_activation<BatchNormAttrs>(c), channels));
 }
 
 // ---- Gradient. With xc = x - mean, M terms and dy zero where the activation cuts off: dbeta = sum dy,
@@ -241,9 +286,10 @@ DL_INLINE vf counted(const NormChannels& p, vf x, vf dy, int u) {
 }
 
 template <bool kCut>
-void run_products(const Call& c, const NormForm& f, int64_t chunk) {
+void run_products(const Call& c, const NormForm& f, const SumStore& store, int64_t piece, int64_t first,
+                  int64_t end) {
   const float *x = c.in[0].f(), *dy = c.in[1].f();
-  each_unit(c, f, kProducts, chunk, [&](int64_t unit, int64_t from, int64_t to, double* sums, bool) {
+  each_unit(f, store, piece, first, end, [&](int64_t unit, int64_t from, int64_t to, double* sums, bool) {
     const NormChannels p = grad_channels(c, f, unit);
     add_up(
         f, unit, from, to, [](int64_t, int64_t) {},
@@ -262,13 +308,13 @@ void run_products(const Call& c, const NormForm& f, int64_t chunk) {
   });
 }
 
-void merge_products(const Call& c, const NormForm& f, int64_t chunk) {
+void merge_products(const Call& c, const NormForm& f, const SumStore& store, int64_t first, int64_t end) {
   const float* rstd = c.in[4].f();
   const int64_t pieces = NormSums(f).pieces;
-  for (int64_t k = chunk * kMergeChunk; k < f.channels && k < (chunk + 1) * kMergeChunk; ++k) {
-    const double* p = sums_of(c, f, kProducts, 0, k / f.width) + k % f.width;
+  for (int64_t k = first * f.width; k < f.channels && k < end * f.width; ++k) {
     double a = 0, b = 0;
-    for (int64_t i = 0; i < pieces; ++i, p += f.units * kProducts * f.width) {
+    for (int64_t i = 0; i < pieces; ++i) {
+      const double* p = store.at(i, k / f.width) + k % f.width;
       a += p[0];
       b += p[f.width];
     }
@@ -294,12 +340,12 @@ void grad_run(const NormChannels& p, const Shares& s, const float* x, const floa
 }
 
 template <bool kCut>
-void run_grad_input(const Call& c, const NormForm& f, int64_t chunk) {
+auto grad_pass(const Call& c, const NormForm& f) {
   const float *x = c.in[0].f(), *dy = c.in[1].f();
   float* dx = c.out[0].f();
   const bool stream = f.run % DL_VLEN == 0 && f.step % DL_VLEN == 0 && streams(c.out[0], dy);
   const float share = static_cast<float>(1 / static_cast<double>(f.terms(f.images)));
-  NormWalk(f).each(f, chunk, [&](int64_t unit, int64_t from, int64_t to) {
+  return [=, &c](int64_t unit, int64_t from, int64_t to) {
     const NormChannels p = grad_channels(c, f, unit);
     Shares s{channel_values(f, unit, c.out[2].f()), scale_of(f, unit, c.out[1].f(), c.in[4].f())};
     for (int u = 0; u < 4; ++u) s.db.v[u] *= share, s.dg.v[u] *= share;
@@ -307,19 +353,30 @@ void run_grad_input(const Call& c, const NormForm& f, int64_t chunk) {
       const int64_t at = f.start(i, unit);
       (stream ? grad_run<kCut, true> : grad_run<kCut, false>)(p, s, x + at, dy + at, dx + at, f.length(unit));
     }
-  });
-  if (stream) stream_fence();
+    if (stream) stream_fence();
+  };
 }
 
 // x dy gamma mean rstd beta? -> dx dgamma dbeta
-void plan_grad(const Call& c, Work& w) { plan_sums(grad_form(c), kProducts, w); }
+void plan_grad(const Call& c, Work& w) { plan_sums(c, grad_form(c), kProducts, w); }
 
-void run_grad(const Call& c, int phase, int64_t chunk, float*) {
+template <bool kCut>
+void run_grad_form(const Call& c, int phase, int64_t chunk, float* local) {
   const NormForm f = grad_form(c);
-  const bool cut = has_activation<BatchNormGradAttrs>(c);
-  if (phase == 0) return cut ? run_products<true>(c, f, chunk) : run_products<false>(c, f, chunk);
-  if (phase == 2) return cut ? run_grad_input<true>(c, f, chunk) : run_grad_input<false>(c, f, chunk);
-  merge_products(c, f, chunk);
+  run_sums(
+      c, f, kProducts, phase, chunk, local,
+      [&](const SumStore& s, int64_t piece, int64_t first, int64_t end) {
+        run_products<kCut>(c, f, s, piece, first, end);
+      },
+      [&](const SumStore& s, int64_t first, int64_t end) { merge_products(c, f, s, first, end); },
+      grad_pass<kCut>(c, f));
+}
+
+void run_grad(const Call& c, int phase, int64_t chunk, float* local) {
+  if (has_activation<BatchNormGradAttrs>(c))
+    run_grad_form<true>(c, phase, chunk, local);
+  else
+    run_grad_form<false>(c, phase, chunk, local);
 }
 
 // ---- x gamma beta mean var r? -> y. Phase 0 makes gamma / sqrt(var + epsilon). ----
@@ -344,11 +401,12 @@ void run_inference(const Call& c, int phase, int64_t chunk, float*) {
     });
     return;
   }
-  run_normalise(c, f, chunk, has_activation<BatchNormInferenceAttrs>(c), [&](int64_t unit) {
+  const auto channels = [&](int64_t unit) {
     return NormChannels{channel_values(f, unit, c.in[3].f()), channel_values(f, unit, c.shared),
                         channel_values(f, unit, c.in[2].f()), channel_masks(f, unit),
                         upper_end<BatchNormInferenceAttrs>(c)};
-  });
+  };
+  NormWalk(f).each(f, chunk, normalise_pass(c, f, has_activation<BatchNormInferenceAttrs>(c), channels));
 }
 
 }  // namespace

@@ -124,6 +124,13 @@ struct NormSums {
   int64_t first_image(const NormForm& f, int64_t piece) const { return f.images * piece / pieces; }
 };
 
+// Whether each worker takes whole units, all passes of one after the other: where they share out evenly.
+inline bool unit_by_unit(const NormForm& f, int threads) {
+  const int64_t rounds = (f.units + threads - 1) / threads;
+  return f.width == kChannelBlock && f.units * 8 >= rounds * threads * 7;
+}
+constexpr int64_t kImagesAtOnce = 8;  // of a unit in its last pass, the last ones first
+
 // Two sums in float lanes, over at most kStretch groups.
 struct NormLanes {
   vf a[4], b[4];

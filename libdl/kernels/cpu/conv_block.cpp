@@ -126,17 +126,27 @@ void sum_columns(const float* from, int64_t copies, int64_t step, int64_t k, int
 
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias) {
   ConvEpilogue e;
-  if (c.n_in > 2 && c.in[2].present()) e.bias = bias;
-  if (c.n_in > 3 && c.in[3].present()) e.residual = c.in[3].f();
+  e.bias = operand(c, kBias) ? bias : nullptr;
+  e.residual = operand(c, 3);
   e.activation = conv_attrs(c).activation;
   e.k = s.k;
   return e;
 }
 
-void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to) {
-  if (c.n_in < 3 || !c.in[2].present()) return;
+ConvEpilogue grad_input_epilogue(const Call& c, const ConvShape& s, const float* bias) {
+  ConvEpilogue e;
+  e.bias = operand(c, kTransposedBias) ? bias : nullptr;
+  e.residual = operand(c, 2);
+  e.mask = operand(c, 3);
+  e.activation = conv_grad_attrs(c).activation;
+  e.k = s.c;
+  return e;
+}
+
+void block_bias(const float* bias, int64_t channels, int64_t first, int64_t last, float* to) {
+  if (!bias) return;
   zero_row(to, (last - first) * kBlock);
-  copy_row(to, c.in[2].f() + first * kBlock, min(s.k, last * kBlock) - first * kBlock);
+  copy_row(to, bias + first * kBlock, min(channels, last * kBlock) - first * kBlock);
 }
 
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count) {

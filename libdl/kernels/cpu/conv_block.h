@@ -74,11 +74,14 @@ void sum_columns(const float* from, int64_t copies, int64_t step, int64_t k, int
 // Between 0 and `most`: relu and relu6. NaN stays.
 DL_INLINE vf cut(vf y, float most) { return vmin(splat(most), vmax(vf{}, y)); }
 
-// y = activation(conv + bias[k] + residual). Tiles apply bias, residual, relu and relu6 as they are written; what remains is
-// a second look at them.
+DL_INLINE vf masked(vf y, vf mask) { return select(mask > 0.f, y, vf{}); }
+
+// y = activation(conv + bias[k] + residual), or zero where mask is not positive. Tiles apply bias, residual, mask, relu and
+// relu6 as they are written; what remains is a second look at them.
 struct ConvEpilogue {
   const float* bias = nullptr;      // (k / 16, 16), zero behind k
   const float* residual = nullptr;  // like y
+  const float* mask = nullptr;      // like y
   Activation activation = Activation::none;
   int64_t k = 0;
   DL_INLINE bool cuts() const { return activation == Activation::relu || activation == Activation::relu6; }
@@ -88,10 +91,12 @@ struct ConvEpilogue {
     return activation > Activation::relu6 || (residual && k % kBlock != 0);
   }
 };
-// bias: where blocked bias of blocks_of(k) * 16 floats stands, or will.
+// Of conv2d, and of conv2d_grad_input with the operands w dy r? y? and the bias with which conv_transpose2d calls it. bias:
+// where the blocked bias of 16 floats for each block of output channels stands, or will.
 ConvEpilogue conv_epilogue(const Call& c, const ConvShape& s, const float* bias);
-// The blocks [first, last) of the bias, if there is one.
-void block_bias(const Call& c, const ConvShape& s, int64_t first, int64_t last, float* to);
+ConvEpilogue grad_input_epilogue(const Call& c, const ConvShape& s, const float* bias);
+// The blocks [first, last) of a bias of so many channels, if there is one.
+void block_bias(const float* bias, int64_t channels, int64_t first, int64_t last, float* to);
 // The rest of the epilogue for `count` pixels of block kb, `step` floats apart.
 void finish(const ConvEpilogue& e, int64_t kb, float* y, int64_t step, int64_t count);
 

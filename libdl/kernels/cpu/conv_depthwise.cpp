@@ -13,6 +13,7 @@ namespace {
 constexpr int kMostTaps = 9;                // of a call; more go in several, accumulating
 constexpr int64_t kChunkFloats = 64 << 10;  // of planes in and out that make a chunk
 constexpr int64_t kWeightChunks = 32;       // enough for 8 workers
+constexpr int64_t kFramed = 100;            // pixels of small planes
 
 struct Rect {
   const float* x;                // the input of the first place
@@ -81,14 +82,23 @@ void weights_rect(const Rect& r) {  // w += sum x y
   }
 }
 
-// 3x3 window, input step S: four pixels share 3 S + 3 loads a row instead of 12. The taps are all nine, in order.
-template <int S, bool Weights>
+// A vector that stays in its register for all uses: the compiler would load it again as an operand of each.
+DL_INLINE vf loaded(const float* p) {
+  vf v = load(p);
+#if DL_VLEN > 4
+  asm("" : "+v"(v));
+#endif
+  return v;
+}
+
+// 3x3 window, input step S: Q pixels share S Q + 3 - S loads a row instead of 3 Q. The taps are all nine, in order.
+template <int S, int Q, bool Weights>
 DL_INLINE void window(const Rect& r, const float* const (&x)[3], float* y, vf (&w)[9], vf bias, int64_t j0) {
-  vf d[4];  // outputs, or their gradients
-  DL_UNROLL for (int q = 0; q < 4; ++q) d[q] = Weights ? load(y + (j0 + q) * r.y_pix) : bias;
-  DL_UNROLL for (int a = 0; a < 3; ++a) DL_UNROLL for (int t = 0; t < 3 * S + 3; ++t) {
-    const vf v = load(x[a] + (j0 * S + t) * kBlock);
-    DL_UNROLL for (int b = 0; b < 3; ++b) if ((t - b) % S == 0 && t - b >= 0 && (t - b) / S < 4) {
+  vf d[Q];  // outputs, or their gradients
+  DL_UNROLL for (int q = 0; q < Q; ++q) d[q] = Weights ? load(y + (j0 + q) * r.y_pix) : bias;
+  DL_UNROLL for (int a = 0; a < 3; ++a) DL_UNROLL for (int t = 0; t < S * Q + 3 - S; ++t) {
+    const vf v = loaded(x[a] + (j0 * S + t) * kBlock);
+    DL_UNROLL for (int b = 0; b < 3; ++b) if ((t - b) % S == 0 && t - b >= 0 && (t - b) / S < Q) {
       if constexpr (Weights)
         w[a * 3 + b] = fma(v, d[(t - b) / S], w[a * 3 + b]);
       else
@@ -96,12 +106,13 @@ DL_INLINE void window(const Rect& r, const float* const (&x)[3], float* y, vf (&
     }
   }
   if constexpr (!Weights)
-    DL_UNROLL for (int q = 0; q < 4; ++q)
+    DL_UNROLL for (int q = 0; q < Q; ++q)
         store(y + (j0 + q) * r.y_pix, r.cuts ? cut(d[q], r.most) : d[q], r.past);
 }
 
 template <int S, bool Weights>
-void window_rect(const Rect& r) {
+void window_rect(const Rect& rect) {
+  const Rect r = rect;  // a copy that no store can change
   const int64_t wide = r.cols / 4 * 4;
   for (int l = 0; l < kBlock; l += DL_VLEN) {
     vf w[9];
@@ -111,19 +122,13 @@ void window_rect(const Rect& r) {
       const float* x0 = r.x + r.x_tap[0] + i * r.x_row + l;
       const float* const x[3] = {x0, x0 + r.x_line, x0 + 2 * r.x_line};
       float* y = r.y + i * r.y_row + l;
-      for (int64_t j = 0; j < wide; j += 4) window<S, Weights>(r, x, y, w, bias, j);
+      for (int64_t j = 0; j < wide; j += 4) window<S, 4, Weights>(r, x, y, w, bias, j);
+      if (r.cols - wide == 3) window<S, 3, Weights>(r, x, y, w, bias, wide);
+      if (r.cols - wide == 2) window<S, 2, Weights>(r, x, y, w, bias, wide);
+      if (r.cols - wide == 1) window<S, 1, Weights>(r, x, y, w, bias, wide);
     }
     if constexpr (Weights) DL_UNROLL for (int t = 0; t < 9; ++t) store(r.w + r.w_tap[t] + l, w[t]);
   }
-  if (wide == r.cols) return;
-  Rect rest = r;  // the last columns
-  rest.x += wide * r.x_pix;
-  rest.y += wide * r.y_pix;
-  rest.cols -= wide;
-  if constexpr (Weights)
-    weights_rect<9>(rest);
-  else
-    forward_rect<9>(rest);
 }
 
 template <bool Weights, int... T>
@@ -195,8 +200,41 @@ void rect(const Plane& p, int64_t i, int64_t i1, int64_t j, int64_t j1, Range v,
     for (int64_t a = i; a < i1; ++a) finish(p.e, p.block, p.y + a * p.y_row + j * p.y_pix, p.y_pix, j1 - j);
 }
 
+// Small planes, where edges are much of the work, are copied into a frame of zeros: all places have nine taps there.
+struct Frame {
+  int64_t h = 0, w = 0;  // 0: not for this plane
+  explicit Frame(const Plane& p) {
+    if (!windows(p) || p.sh * p.sw > 1 || p.residual || p.rows * p.cols > kFramed) return;
+    h = p.rows + 2;
+    w = p.cols + 2;
+  }
+  int64_t floats() const { return h * w * kBlock; }
+  // Columns that the image covers, and the plane that reads the frame.
+  Plane copy(const Plane& p, float* to) const {
+    const int64_t left = clamp(-p.l.d[0], 0, w), right = clamp(p.w - p.l.d[0], left, w);
+    for (int64_t i = 0; i < h; ++i) {
+      float* row = to + i * w * kBlock;
+      const int64_t at = i + p.v.d[0];
+      const bool inside = at >= 0 && at < p.h;
+      zero_row(row, (inside ? left : w) * kBlock);
+      if (!inside) continue;
+      copy_row(row + left * kBlock, p.x + (at * p.w + left + p.l.d[0]) * kBlock, (right - left) * kBlock);
+      zero_row(row + right * kBlock, (w - right) * kBlock);
+    }
+    Plane f = p;
+    f.x = to;
+    f.h = h;
+    f.w = w;
+    for (int64_t t = 0; t < 3; ++t) f.v.d[t] = f.l.d[t] = t;
+    return f;
+  }
+};
+
+// scratch: of Frame::floats.
 template <bool Weights>
-void plane(const Plane& p) {
+void plane(const Plane& whole, float* scratch) {
+  const Frame frame(whole);
+  const Plane p = frame.h ? frame.copy(whole, scratch) : whole;
   for (int64_t i = 0, i1; i < p.rows; i = i1) {
     i1 = same_until(p.v, i, p.rows, p.sh, p.h);
     const Range v = hits(p.v, i, p.sh, p.h);
@@ -209,6 +247,14 @@ void plane(const Plane& p) {
 
 // Of the weights of a block, (kh, kw, 16).
 int64_t block_floats(const ConvShape& s) { return s.taps() * kBlock; }
+
+// Enough for the frame of a plane of the input or of the output, wherever there is one.
+int64_t frame_floats(const ConvShape& s) {
+  const auto framed = [](int64_t rows, int64_t cols) {
+    return rows * cols > kFramed ? 0 : (rows + 2) * (cols + 2) * kBlock;
+  };
+  return max(framed(s.oh, s.ow), framed(s.h, s.w));
+}
 
 struct Planes {  // chunks of planes of all images
   int64_t per, count;
@@ -223,6 +269,7 @@ void plan(const ConvShape& s, Work& w) {
   w.chunks[0] = blocks_of(s.c);
   w.chunks[1] = ceil_div(p.count, p.per);
   w.shared = blocks_of(s.c) * (block_floats(s) + kBlock);
+  w.local = frame_floats(s);
 }
 
 void plan_forward(const Call& c, Work& w) {
@@ -230,11 +277,11 @@ void plan_forward(const Call& c, Work& w) {
   w.once = 1;
 }
 
-void run_forward(const Call& c, int phase, int64_t chunk, float*) {
+void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = forward_shape(c);
   float *weights = c.shared, *bias = weights + blocks_of(s.c) * block_floats(s);
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(operand(c, kBias), s.k, 0, blocks_of(s.k), bias);
     return block_columns(c.in[1].f(), s.c, s.taps(), chunk, weights + chunk * block_floats(s));
   }
   const Planes planes(s);
@@ -263,20 +310,25 @@ void run_forward(const Call& c, int phase, int64_t chunk, float*) {
     p.weights = weights + p.block * block_floats(s);
     p.bias = e.bias ? e.bias + p.block * kBlock : nullptr;
     p.residual = e.residual ? e.residual + q * y_plane : nullptr;
-    plane<false>(p);
+    plane<false>(p, local);
   }
   fence(p.past);
 }
 
 void plan_grad_input(const Call& c, Work& w) { plan(grad_input_shape(c), w); }
 
-// One plane for each residue of rows and columns by the stride; without taps it writes zeros.
-void run_grad_input(const Call& c, int phase, int64_t chunk, float*) {
+// One plane for each residue of rows and columns by the stride; without taps it writes zeros, or the bias.
+void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
-  if (phase == 0) return block_columns(c.in[0].f(), s.c, s.taps(), chunk, c.shared + chunk * block_floats(s));
+  float* bias = c.shared + blocks_of(s.c) * block_floats(s);
+  if (phase == 0) {
+    if (chunk == 0) block_bias(operand(c, kTransposedBias), s.c, 0, blocks_of(s.c), bias);
+    return block_columns(c.in[0].f(), s.c, s.taps(), chunk, c.shared + chunk * block_floats(s));
+  }
   const Planes planes(s);
+  const ConvEpilogue e = grad_input_epilogue(c, s, bias);
   const int64_t x_plane = s.h * s.w * kBlock, y_plane = s.pixels() * kBlock;
-  const bool past = goes_past(c.out[0].f(), c.out[0].size());
+  const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   for (int64_t q = chunk * planes.per; q < min(planes.count, (chunk + 1) * planes.per); ++q)
     for (int64_t a = 0; a < min(s.sh, s.h); ++a)
       for (int64_t b = 0; b < min(s.sw, s.w); ++b)
@@ -294,7 +346,11 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float*) {
                       .l = backward_line(b, s.kw, s.sw, s.pl, s.dw),
                       .kw = s.kw,
                       .weights = c.shared + q % blocks_of(s.c) * block_floats(s),
-                      .past = past});
+                      .block = q % blocks_of(s.c),
+                      .bias = e.bias ? e.bias + q % blocks_of(s.c) * kBlock : nullptr,
+                      .e = e,
+                      .past = past},
+                     local);
   fence(past);
 }
 
@@ -309,9 +365,10 @@ void plan_grad_weight(const Call& c, Work& w) {
   w.chunks[0] = parts_of(s) * blocks_of(s.c);
   w.chunks[1] = blocks_of(s.c);
   w.shared = w.chunks[0] * block_floats(s);
+  w.local = frame_floats(s);
 }
 
-void run_grad_weight(const Call& c, int phase, int64_t chunk, float*) {
+void run_grad_weight(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_weight_shape(c);
   const int64_t parts = parts_of(s), blocks = blocks_of(s.c);
   if (phase == 1)
@@ -335,7 +392,8 @@ void run_grad_weight(const Call& c, int phase, int64_t chunk, float*) {
                  .v = forward_line(s.kh, s.pt, s.dh),
                  .l = forward_line(s.kw, s.pl, s.dw),
                  .kw = s.kw,
-                 .weights = dw});
+                 .weights = dw},
+                local);
   }
 }
 

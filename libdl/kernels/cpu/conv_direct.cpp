@@ -12,8 +12,8 @@ namespace dl::DL_ISA {
 namespace {
 
 struct Sweep {
-  const float* x;  // (n, groups * ncb, h, w, 16)
-  int64_t n, groups, ncb, h, w;
+  const float* x;                          // (n, groups * ncb, h, w, 16)
+  int64_t n, groups, channels, ncb, h, w;  // input channels of a group, also in blocks
   const float* b;  // (groups * nkb, ncb, taps, 16, 16), from block `first` on; so is the bias
   int64_t taps, kw;
   float* y;  // (n, groups * nkb, y_blk), of which this sweep writes a grid
@@ -34,7 +34,6 @@ struct Grid {
   int64_t chunks(const Sweep& c) const { return c.groups * nk * nn * nr; }
 };
 
-int64_t pixel_step(const Sweep& c) { return c.sw * kBlock; }
 bool tiny(const Sweep& c) { return c.h * c.w <= 16 && c.n > 1; }
 int64_t blocks_at_once(int64_t left, int64_t wide) {
   return DL_VLEN != 16 ? 1 : left >= 4 && wide <= 7 ? 4 : left >= 2 ? 2 : 1;
@@ -49,7 +48,8 @@ Grid grid_of(const Sweep& c, bool fixed_weights) {
   Grid g;
   const int64_t kb_size = c.ncb * c.taps * kSquare, row_size = c.ncb * c.w * kBlock * c.sh;
   const int64_t all = kb_size * c.nkb * c.groups;  // weights
-  const int64_t fewest = c.cols <= 7 ? 4 : 2;
+  const int64_t together = c.cols <= 7 ? 4 : 2;    // blocks that a tile may hold
+  const int64_t fewest = c.groups * ceil_div(c.nkb, together) >= kChunks / 4 ? together : 1;
   g.nk = ceil_div(c.nkb, clamp(kWeightCache / kb_size, fewest, c.nkb));
   g.nr = tiny(c) ? 1 : ceil_div(c.rows, clamp(kInputCache / row_size, 1, c.rows));
   g.nn = c.n;
@@ -67,10 +67,12 @@ Grid grid_of(const Sweep& c, bool fixed_weights) {
     g.nk = alone;
   } else {
     if (wanted() > 1) g.nk = min(g.nk * wanted(), alone);
-    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, 4));
+    if (wanted() > 1 && !tiny(c)) g.nr = min(g.nr * wanted(), ceil_div(c.rows, c.taps == 1 ? 1 : 4));
   }
   g.kc = ceil_div(ceil_div(c.nkb, g.nk), fewest) * fewest;
   g.nk = ceil_div(c.nkb, g.kc);
+  if (g.chunks(c) < 8 && g.chunks(c) % 2 != 0 && g.kc > fewest)
+    g.nk = ceil_div(c.nkb, --g.kc);  // share out evenly
   g.rb = ceil_div(c.rows, g.nr);
   g.nr = ceil_div(c.rows, g.rb);
   g.ni = ceil_div(c.n, max(1, g.nn));
@@ -94,9 +96,10 @@ int64_t list_taps(const Sweep& c, Range v, Range l, Tap* out) {
 }
 
 // A row of tiles: `count` pixels from (n, i, j) on, nkb blocks from kb on. as = 0: the pixels are a_pix and y_pix apart,
-// along a column or the batch.
+// along a column, the batch, or a row at large strides.
 struct Strip {
   int64_t n, kb, nkb, i, j, count, as, a_pix, y_pix;
+  int64_t ahead = 0;  // distance to the next strip
 };
 
 void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
@@ -117,16 +120,22 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .y_pix = p.y_pix,
       .bias = c.e.bias ? c.e.bias + (p.kb - c.first) * kBlock : nullptr,
       .residual = c.e.residual ? c.e.residual + yo : nullptr,
+      .mask = c.e.mask ? c.e.mask + yo : nullptr,
+      .last = ceil_div(lanes_of(c.channels, c.ncb - 1), 2) * 2,
       .cuts = c.e.cuts(),
       .past = c.past,
+      .ahead = 0,
       .most = c.e.most()};
-  const int64_t parts = ceil_div(p.count, max_rows(p.nkb, p.as));
+  const int64_t parts = ceil_div(p.count, best_rows(c.channels * ntaps, p.nkb, p.as));
   for (int64_t q = 0, at = 0; q < parts; ++q) {
     const int64_t next = p.count * (q + 1) / parts, r = next - at;
+    const int64_t step = r * (p.as ? p.as : p.a_pix);
+    t.ahead = q + 1 < parts ? step : p.ahead + step - p.count * (p.as ? p.as : p.a_pix);
     tile_fn(r, p.nkb, p.as)(t);
-    t.a += r * (p.as ? p.as : p.a_pix);
+    t.a += step;
     t.y += r * p.y_pix;
     if (t.residual) t.residual += r * p.y_pix;
+    if (t.mask) t.mask += r * p.y_pix;
     at = next;
   }
   if (c.e.looks_twice())
@@ -138,13 +147,17 @@ void sweep_rows(const Sweep& c, int64_t n, int64_t kb, int64_t nkb, int64_t row0
                 Range ci) {
   Tap taps[kMaxTaps];
   int64_t full = -1;  // number of taps listed for inner rows
+  const int64_t step = c.sw * kBlock;
   if (ci.lo < ci.hi)
     for (int64_t i = row0; i < row1; ++i) {
       const bool in = i >= ri.lo && i < ri.hi;
       int64_t nt = full;
       if (!in || full < 0) nt = list_taps(c, hits(c.v, i, c.sh, c.h), {0, c.l.n}, taps);
       full = in ? nt : -1;
-      strip(c, {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, pixel_step(c), 0, c.y_pix}, taps, nt);
+      strip(c,
+            {n, kb, nkb, i, ci.lo, ci.hi - ci.lo, step <= 2 * kBlock ? step : 0, step, c.y_pix,
+             c.sh * c.w * kBlock},
+            taps, nt);
     }
   for (int64_t j = 0; j < c.cols; ++j) {
     if (j == ci.lo) j = ci.hi;
@@ -208,6 +221,7 @@ Sweep forward_sweep(const ConvShape& s) {
   Sweep c{.x = nullptr,
           .n = s.n,
           .groups = s.groups,
+          .channels = s.cg(),
           .ncb = blocks_of(s.cg()),
           .h = s.h,
           .w = s.w,
@@ -234,6 +248,7 @@ Sweep backward_sweep(const ConvShape& s, int64_t a, int64_t b) {
   Sweep c{.x = nullptr,
           .n = s.n,
           .groups = s.groups,
+          .channels = s.kg(),
           .ncb = blocks_of(s.kg()),
           .h = s.oh,
           .w = s.ow,
@@ -262,7 +277,7 @@ void plan_sweep(const Call& c, const ConvShape& s, const Sweep& f, bool turned, 
   w.phases = g.own_weights ? 1 : 2;
   w.chunks[0] = g.own_weights ? g.chunks(f) : weight_chunks(s);
   w.chunks[1] = g.chunks(f);
-  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(s.k) * kBlock;
+  w.shared = g.own_weights ? 0 : weight_floats(s) + blocks_of(turned ? s.c : s.k) * kBlock;
   w.once = g.own_weights || turned ? 0 : 1;
   w.local = (turned ? s.taps() * kSquare : 0) + (g.own_weights ? g.kc * (kb_size + kBlock) : 0);
 }
@@ -282,13 +297,13 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
     bias = local;
     weights = local + g.kc * kBlock;
     f.first = k.lo;
-    block_bias(c, s, k.lo, k.hi, bias);
+    block_bias(operand(c, kBias), s.k, k.lo, k.hi, bias);
     block_weights(s, c.in[1].f(), k.lo * f.ncb, k.hi * f.ncb, weights);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), first = chunk * per;
     block_weights(s, c.in[1].f(), first, min(weight_blocks(s), first + per),
                   weights + first * s.taps() * kSquare);
-    if (chunk == 0) block_bias(c, s, 0, blocks_of(s.k), bias);
+    if (chunk == 0) block_bias(operand(c, kBias), s.k, 0, blocks_of(s.k), bias);
     return;
   }
   f.x = c.in[0].f();
@@ -319,27 +334,33 @@ void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
   const ConvShape s = grad_input_shape(c);
   const Sweep even = backward_sweep(s, 0, 0);
   const Grid g = grid_of(even, c.fixed_weights);
-  const float* weights = c.shared;
+  float *weights = c.shared, *bias = weights + weight_floats(s);
   int64_t first = 0;
   if (g.own_weights) {
     const Range k = blocks_of_chunk(even, g, chunk);
-    float* own = local + s.taps() * kSquare;
-    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, own, local);
-    weights = own;
+    bias = local + s.taps() * kSquare;
+    weights = bias + g.kc * kBlock;
     first = k.lo;
+    block_bias(operand(c, kTransposedBias), s.c, k.lo, k.hi, bias);
+    turn_weights(s, c.in[0].f(), k.lo * even.ncb, k.hi * even.ncb, weights, local);
   } else if (phase == 0) {
     const int64_t per = blocks_per_chunk(s), b = chunk * per;
+    if (chunk == 0) block_bias(operand(c, kTransposedBias), s.c, 0, blocks_of(s.c), bias);
     return turn_weights(s, c.in[0].f(), b, min(weight_blocks(s), b + per), c.shared + b * s.taps() * kSquare,
                         local);
   }
   for (int64_t a = 0; a < min(s.sh, s.h); ++a)
     for (int64_t b = 0; b < min(s.sw, s.w); ++b) {
-      Sweep f = backward_sweep(s, a, b);  // without taps it writes zeros
+      Sweep f = backward_sweep(s, a, b);  // without taps it writes the epilogue alone
       f.x = c.in[1].f();
       f.b = weights;
       f.first = first;
-      f.y = c.out[0].f() + (a * s.w + b) * kBlock;
-      f.past = goes_past(f.y, c.out[0].size());
+      const int64_t at = (a * s.w + b) * kBlock;
+      f.y = c.out[0].f() + at;
+      f.e = grad_input_epilogue(c, s, bias);
+      if (f.e.residual) f.e.residual += at;
+      if (f.e.mask) f.e.mask += at;
+      f.past = goes_past(f.y, c.out[0].size()) && !f.e.looks_twice();
       sweep(f, g, chunk);
     }
 }

@@ -51,7 +51,7 @@ struct Places {
 
 // All taps of block b over the images [n0, n1) and the rows [r0, r1) of dy; dw: of this block.
 void add_block(const GradWeight& f, const float* x, const float* dy, int64_t b, int64_t n0, int64_t n1,
-               int64_t r0, int64_t r1, bool first, float* dw) {
+               int64_t r0, int64_t r1, bool first, float* dw, int64_t images, int64_t rows) {
   const ConvShape& s = f.s;
   const int64_t kb = b / f.ncb, cb = kb / f.nkb * f.ncb + b % f.ncb;  // of all groups
   const int64_t x_blk = s.h * s.w * kBlock, y_blk = s.pixels() * kBlock;
@@ -74,7 +74,9 @@ void add_block(const GradWeight& f, const float* x, const float* dy, int64_t b, 
              .rows = h.hi - h.lo,
              .pixels = w.hi - w.lo,
              .dw = dw + (i * s.kw + j) * kSquare,
-             .accumulate = !first});
+             .accumulate = !first,
+             .a_ahead = images * x_img + rows * s.sh * s.w * kBlock,
+             .b_ahead = images * y_img + rows * s.ow * kBlock});
     }
 }
 
@@ -108,7 +110,8 @@ void run_grad_weight(const Call& c, int phase, int64_t chunk, float* local) {
     for (int64_t r = r0; r < r1; r += f.band)
       for (int64_t b = b0; b < b1; ++b)
         add_block(f, c.in[0].f(), c.in[1].f(), b, n, min(n1, n + f.batch), r, min(r1, r + f.band),
-                  n == n0 && r == r0, dw + (b - b0) * f.block_size());
+                  n == n0 && r == r0, dw + (b - b0) * f.block_size(), r + f.band < r1 ? 0 : f.batch,
+                  r + f.band < r1 ? f.band : r0 - r);
   if (f.parts == 1) sum_weights(f.s, dw, 1, b0, b1, c.out[0].f());
 }
 

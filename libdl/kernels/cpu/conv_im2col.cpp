@@ -2,6 +2,7 @@
 // stride, padding, dilation and group; strips of output rows keep the columns inside L2.
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_epilogue.h"
 #include "kernels/cpu/im2col.h"
 
 namespace dl::DL_ISA {
@@ -76,7 +77,7 @@ void run_forward(const Call& c, int, int64_t chunk, float* local) {
     g.ldb = line(g.n);
     g.a += group * s.kg() * f.columns;
     g.c += (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
-    if (c.n_in > 2 && c.in[2].present()) g.row_bias = c.in[2].f() + group * s.kg();
+    if (const float* bias = operand(c, kBias)) g.row_bias = bias + group * s.kg();
     if (s.pointwise()) {
       g.b = x + t.row * s.ow;
       g.ldb = s.pixels();
@@ -136,7 +137,11 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
   const int64_t c0 = chunk % f.blocks * f.block, channels = min(f.block, s.cg() - c0);
   const int64_t group = chunk / f.blocks % s.groups, image = chunk / f.blocks / s.groups;
   float *frame = local, *col = local + f.frame, *mask = col + f.col, *scratch = mask + f.mask;
-  float* dx = c.out[0].f() + (image * s.c + group * s.cg() + c0) * s.h * s.w;
+  const int64_t first = group * s.cg() + c0;  // channel
+  float* dx = c.out[0].f() + (image * s.c + first) * s.h * s.w;
+  const Act act = Act(conv_grad_attrs(c).activation);
+  const float* bias = operand(c, kTransposedBias);
+  if (bias) bias += first;
   if (!s.pointwise()) zero_row(frame, channels * s.frame_h(s.oh) * s.frame_w());
   for (int64_t i = 0; i < f.strips; ++i) {
     const Strip t = strip_at(s, f.strips, i);
@@ -147,10 +152,21 @@ void run_grad_input(const Call& c, int, int64_t chunk, float* local) {
     g.b += (image * s.k + group * s.kg()) * s.pixels() + t.row * s.ow;
     g.c = s.pointwise() ? dx + t.row * s.ow : col;
     g.ldc = s.pointwise() ? s.pixels() : line(g.n);
+    if (s.pointwise()) {
+      g.row_bias = bias;
+      g.act = act;
+    }
     gemm(g, scratch);
     if (!s.pointwise()) col2im(s, t, col, g.ldc, channels, frame, mask);
   }
-  if (!s.pointwise()) empty_frame(s, frame, channels, dx);
+  if (s.pointwise()) return;
+  empty_frame(s, frame, channels, dx);
+  Gemm all{};
+  all.c = dx;
+  all.ldc = s.h * s.w;
+  all.row_bias = bias;
+  all.act = act;
+  epilogue(all, 0, 0, channels, all.ldc);
 }
 
 // ---- Gradient of the weight: dw = sum over images of dy[n] columns^T

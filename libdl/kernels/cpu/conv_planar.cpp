@@ -144,7 +144,7 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const Strips f(forward_shape(c));
   float *weights = c.shared, *bias = weights + f.nkb * f.size;
   if (phase == 0) {
-    if (chunk == 0) block_bias(c, f.s, 0, f.nkb, bias);
+    if (chunk == 0) block_bias(operand(c, kBias), f.s.k, 0, f.nkb, bias);
     return block_columns(c.in[1].f(), f.s.k, f.size / kBlock, chunk, weights + chunk * f.size);
   }
   const ConvEpilogue e = conv_epilogue(c, f.s, bias);

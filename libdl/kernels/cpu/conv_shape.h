@@ -65,4 +65,11 @@ DL_INLINE ConvShape grad_weight_shape(const Call& c) {
   return conv_shape(c.in[0], c.out[0], c.in[1], conv_grad_attrs(c));
 }
 
+// An optional operand. The bias of conv2d is one; conv_transpose2d hands its own to the kernels of conv2d_grad_input behind
+// their operands w dy r? y?.
+DL_INLINE const float* operand(const Call& c, int i) {
+  return i < c.n_in && c.in[i].present() ? c.in[i].f() : nullptr;
+}
+constexpr int kBias = 2, kTransposedBias = 4;
+
 }  // namespace dl::DL_ISA

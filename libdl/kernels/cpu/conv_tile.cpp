@@ -3,20 +3,40 @@
 namespace dl::DL_ISA {
 namespace {
 
-template <int R, int KB, int AS>
-DL_INLINE void fma_block(vf (&acc)[R][KB * kVpb], const float* a, int64_t a_pix, const float* b,
-                         int64_t b_kb) {
-  const int64_t as = AS ? AS : a_pix;
-#pragma GCC unroll 2
-  for (int c = 0; c < kBlock; ++c) {
-    vf bv[KB * kVpb];
-    DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int v = 0; v < kVpb; ++v) bv[k * kVpb + v] =
-        load(b + k * b_kb + c * kBlock + v * DL_VLEN);
-    DL_UNROLL for (int r = 0; r < R; ++r) {
-      const vf av = splat(a[r * as + c]);
-      DL_UNROLL for (int v = 0; v < KB * kVpb; ++v) acc[r][v] = fma(av, bv[v], acc[r][v]);
+// One tap of one input block, of which an even number of channels counts. kAhead: fetches the same block of the next
+// tile's pixels, a line or two for each channel: all at once they would fill the queue of misses.
+template <int R, int KB, int AS, bool kAhead>
+DL_INLINE void fma_block(vf (&acc)[R][KB * kVpb], const TileArgs& t, int64_t channels, const float* a,
+                         const float* b) {
+  const int64_t as = AS ? AS : t.a_pix;
+  constexpr int kLines = (R + kBlock - 1) / kBlock;
+  for (int64_t c = 0; c < channels; c += 2) DL_UNROLL for (int64_t i = c; i < c + 2; ++i) {
+      if constexpr (kAhead)
+        DL_UNROLL for (int r = 0; r < kLines; ++r) __builtin_prefetch(a + t.ahead + (i * kLines + r) * as);
+      vf bv[KB * kVpb];
+      DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int v = 0; v < kVpb; ++v) bv[k * kVpb + v] =
+          load(b + k * t.b_kb + i * kBlock + v * DL_VLEN);
+      DL_UNROLL for (int r = 0; r < R; ++r) {
+        const vf av = splat(a[r * as + i]);
+        DL_UNROLL for (int v = 0; v < KB * kVpb; ++v) acc[r][v] = fma(av, bv[v], acc[r][v]);
+      }
     }
+}
+
+// f(k, r, place of pixel r of block k in y) for all of a tile. One test outside such a loop, not one for each pixel.
+template <int R, int KB, class F>
+DL_INLINE void each_pixel(const TileArgs& t, F f) {
+  DL_UNROLL for (int k = 0; k < KB; ++k) {
+    int64_t at = k * t.y_kb;
+    DL_UNROLL for (int r = 0; r < R; ++r, at += t.y_pix) f(k, r, at);
   }
+}
+template <int R, int KB, class F>
+DL_INLINE void each_vector(const TileArgs& t, vf (&acc)[R][KB * kVpb], F f) {
+  each_pixel<R, KB>(
+      t, [&](int k, int r, int64_t at) __attribute__((always_inline)) {
+        DL_UNROLL for (int v = 0; v < kVpb; ++v) f(acc[r][k * kVpb + v], at + v * DL_VLEN);
+      });
 }
 
 template <int R, int KB, int AS>
@@ -26,18 +46,31 @@ void tile(const TileArgs& t) {
     const vf b0 = t.bias ? load(t.bias + k * kBlock + v * DL_VLEN) : vf{};
     DL_UNROLL for (int r = 0; r < R; ++r) acc[r][k * kVpb + v] = b0;
   }
-  for (int64_t cb = 0; cb < t.ncb; ++cb)
-    for (int64_t i = 0; i < t.ntaps; ++i)
-      fma_block<R, KB, AS>(acc, t.a + cb * t.a_cb + t.taps[i].a, t.a_pix, t.b + cb * t.b_cb + t.taps[i].b,
-                           t.b_kb);
-  DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int r = 0; r < R; ++r)
-      DL_UNROLL for (int v = 0; v < kVpb; ++v) {
-    const int64_t at = k * t.y_kb + r * t.y_pix + v * DL_VLEN;
-    vf o = acc[r][k * kVpb + v];
-    if (t.residual) o += load(t.residual + at);
-    if (t.cuts) o = cut(o, t.most);
-    store(t.y + at, o, t.past);
+  if (t.residual) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.residual + at); });
+  if (t.mask) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.mask + at); });
+  if (!t.past) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.y + at, 1); });
+  for (int64_t cb = 0; cb < t.ncb; ++cb) {
+    const float *a = t.a + cb * t.a_cb, *b = t.b + cb * t.b_cb;
+    const int64_t channels = cb + 1 < t.ncb ? kBlock : t.last;
+    if (t.ntaps) fma_block<R, KB, AS, true>(acc, t, channels, a + t.taps[0].a, b + t.taps[0].b);
+    for (int64_t i = 1; i < t.ntaps; ++i)
+      fma_block<R, KB, AS, false>(acc, t, channels, a + t.taps[i].a, b + t.taps[i].b);
   }
+  if (t.residual)
+    each_vector<R, KB>(
+        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { y += load(t.residual + at); });
+  if (t.mask)
+    each_vector<R, KB>(
+        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { y = masked(y, load(t.mask + at)); });
+  if (t.cuts)
+    each_vector<R, KB>(
+        t, acc, [&](vf & y, int64_t) __attribute__((always_inline)) { y = cut(y, t.most); });
+  if (t.past)
+    each_vector<R, KB>(
+        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { store(t.y + at, y, true); });
+  else
+    each_vector<R, KB>(
+        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { store(t.y + at, y); });
 }
 
 template <int KB, int AS, int... R>

@@ -20,11 +20,13 @@ struct TileArgs {
   int64_t ntaps;
   float* y;
   int64_t y_kb;
-  int64_t a_pix = 0;                // used where AS == 0
-  int64_t y_pix = kBlock;           // distance of output pixels
-  const float* bias = nullptr;      // (kb, 16)
-  const float* residual = nullptr;  // like y
+  int64_t a_pix = 0;                                 // used where AS == 0
+  int64_t y_pix = kBlock;                            // distance of output pixels
+  const float* bias = nullptr;                       // (kb, 16)
+  const float *residual = nullptr, *mask = nullptr;  // like y
+  int64_t last = kBlock;            // channels of the last input block, even: lanes behind them are not read
   bool cuts = false, past = false;  // past: write past the caches
+  int64_t ahead = 0;                // from a to the pixels of the tile after this one
   float most = 0;                   // with cuts: y between 0 and this
 };
 
@@ -37,6 +39,12 @@ TileFn tile_fn(int64_t r, int64_t kb, int64_t as);
 // Accumulators, weight vectors and one broadcast must fit the register file.
 constexpr int max_rows(int64_t kb, int64_t as = kBlock) {
   return DL_VLEN == 4 ? 2 : as == 0 || DL_VLEN == 8 ? 6 : kb == 1 ? 28 : kb == 2 ? 14 : 7;
+}
+// The rows that are fastest for sums of so many terms. Short ones take half of what the registers hold: the stores of a
+// full tile would fill the queue of stores, and the next tile could not begin behind them.
+constexpr int64_t best_rows(int64_t terms, int64_t kb, int64_t as = kBlock) {
+  const int most = max_rows(kb, as);
+  return DL_VLEN == 16 && as && kb <= 2 && (kb == 1 || terms <= 64) ? (most + 1) / 2 : most;
 }
 
 }  // namespace dl::DL_ISA

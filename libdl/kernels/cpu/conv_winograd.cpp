@@ -84,7 +84,7 @@ void products(const Plan& p, const float* v, const float* u, int64_t nt, int64_t
   for (int64_t i = 0; i < kPoints; ++i)
     for (int64_t kb = 0, b; kb < nkb; kb += b) {
       b = kb + pair <= nkb ? pair : 1;
-      const int64_t parts = ceil_div(nt, max_rows(b));
+      const int64_t parts = ceil_div(nt, best_rows(p.nib * kBlock, b));
       for (int64_t q = 0; q < parts; ++q) {
         const int64_t t = nt * q / parts, r = nt * (q + 1) / parts - t;
         tile_fn(r, b, kBlock)({.a = v + i * p.v_p + t * kBlock,
@@ -145,18 +145,22 @@ void run_forward(const Call& c, int phase, int64_t chunk, float* local) {
   const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
   const Tensors t{c.in[0].f(), c.in[1].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};
   if (phase == 1) return convolve(p, t, chunk, local);
-  if (chunk == 0) block_bias(c, p.s, 0, p.nob, c.shared);
+  if (chunk == 0) block_bias(operand(c, kBias), p.s.k, 0, p.nob, c.shared);
   transform(p, t, chunk);
 }
 
-void plan_grad_input(const Call& c, Work& w) { Plan(grad_input_shape(c), true).work(w); }
+void plan_grad_input(const Call& c, Work& w) {
+  Plan(grad_input_shape(c), true, c.fixed_weights).work(w);
+  w.once = 0;
+}
 
 void run_grad_input(const Call& c, int phase, int64_t chunk, float* local) {
-  const Plan p(grad_input_shape(c), true);
-  const Tensors t{c.in[1].f(),  c.in[0].f(),
-                  c.out[0].f(), c.shared + p.bias_size(),
-                  {},           goes_past(c.out[0].f(), c.out[0].size())};
+  const Plan p(grad_input_shape(c), true, c.fixed_weights);
+  const ConvEpilogue e = grad_input_epilogue(c, p.s, c.shared);
+  const bool past = goes_past(c.out[0].f(), c.out[0].size()) && !e.looks_twice();
+  const Tensors t{c.in[1].f(), c.in[0].f(), c.out[0].f(), c.shared + p.bias_size(), e, past};
   if (phase == 1) return convolve(p, t, chunk, local);
+  if (chunk == 0) block_bias(operand(c, kTransposedBias), p.s.c, 0, p.nob, c.shared);
   transform(p, t, chunk);
 }
 

@@ -10,7 +10,7 @@
 namespace dl::DL_ISA {
 namespace {
 
-constexpr int64_t V = DL_VLEN, W = 2 * V;                       // panel width: 2 vectors
+constexpr int64_t V = DL_VLEN, W = kGemmPackColumns;            // panel width: 2 vectors
 constexpr int kMr = DL_VLEN == 16 ? 14 : DL_VLEN == 8 ? 6 : 4;  // rows of the widest tile with 2 vectors
 constexpr int kMr4 = DL_VLEN == 16 ? 6 : 2;                     // rows with 4 vectors (B in place, few rows)
 constexpr int64_t kNc = 512;                                    // columns of a packed B part
@@ -125,6 +125,18 @@ int64_t gemm_scratch(const Gemm& g, GemmGrid grid) {
 
 int64_t gemm_scratch(const Gemm& g) { return min(g.k, kGemmKc) * (min(g.n, kNc) + 2 * W + kMr) + V * kMr; }
 
+bool gemm_packs(const Gemm& g) { return !dot_path(g) && !b_in_place(g); }
+int64_t gemm_packed_size(const Gemm& g) { return g.k * round_up(g.n, W); }
+
+// Parts of k one after the other, each as panels.
+void gemm_pack(const Gemm& g, int64_t first, int64_t last, float* to) {
+  const int64_t kc = part_size(g.k), j = first * W, n = min(g.n, last * W) - j;
+  for (int64_t p = 0; p < g.k; p += kc) {
+    const int64_t kp = min(kc, g.k - p);
+    pack_b(to + p * round_up(g.n, W) + j * kp, g.b, g.ldb, g.tb, p, kp, j, n);
+  }
+}
+
 void gemm_cell(const Gemm& g, GemmGrid grid, int64_t cell, float* scratch) {
   const int64_t i = cell % grid.gm, j = cell / grid.gm, panels = ceil_div(g.n, W);
   gemm_block(g, i * g.m / grid.gm, (i + 1) * g.m / grid.gm, min(g.n, j * panels / grid.gn * W),
@@ -161,7 +173,10 @@ void gemm_block(const Gemm& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, f
             .ldc = g.ldc};
     s.b = in_place ? g.b + p * g.ldb + j0 : bbuf;
     s.ldb = g.ldb;
-    if (!in_place) pack_b(bbuf, g.b, g.ldb, g.tb, p, kp, j0, n);
+    if (g.packed)
+      s.b = g.packed + p * round_up(g.n, W) + j0 * kp;
+    else if (!in_place)
+      pack_b(bbuf, g.b, g.ldb, g.tb, p, kp, j0, n);
     for (int64_t t = 0, i = i0; t < tiles; ++t) {  // tiles of nearly equal height
       const int64_t mr = m / tiles + (t < m % tiles);
       s.a = g.ta ? g.a + p * g.lda + i : g.a + i * g.lda + p;

@@ -1,7 +1,7 @@
 #pragma once
 // Row-major single-precision GEMM: C[M][N] (+)= op(A)[M][K] op(B)[K][N], then bias and activation. Works on
 // one block of C; kernels spread the blocks of a grid over their chunks.
-#include <cstdint>
+#include "kernels/cpu/vec.h"
 
 namespace dl::DL_ISA {
 
@@ -24,6 +24,7 @@ struct Gemm {
   const float* row_bias = nullptr;  // [M], likewise: the bias of a convolution
   Act act = Act::none;
   const float* aux = nullptr;
+  const float* packed = nullptr;  // B as gemm_pack has put it, where it stays the same over many products
 };
 
 // Grid of gm x gn independent blocks of nearly equal size; column borders are multiples of the panel width.
@@ -42,5 +43,12 @@ void gemm_block(const Gemm& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, f
 // The whole product on the calling worker. Its scratch is enough for every smaller product too.
 void gemm(const Gemm& g, float* scratch);
 int64_t gemm_scratch(const Gemm& g);
+
+// B in panels, once and for all: columns [first, last) of kGemmPackColumns each, into `to` of gemm_packed_size floats.
+// Not for products that read B in place, gemm_packs() tells.
+constexpr int64_t kGemmPackColumns = 2 * DL_VLEN;
+bool gemm_packs(const Gemm& g);
+int64_t gemm_packed_size(const Gemm& g);
+void gemm_pack(const Gemm& g, int64_t first, int64_t last, float* to);
 
 }  // namespace dl::DL_ISA

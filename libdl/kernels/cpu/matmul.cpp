@@ -87,15 +87,31 @@ Gemm affine_gemm(const Call& c) {
           .act = act_of(static_cast<const AffineAttrs*>(c.attrs)->activation)};
 }
 
+// Weights that stay the same are packed once, in a phase of their own, which these chunks of columns share.
+constexpr int64_t kPackChunk = 4 * kGemmPackColumns;
+bool packs_once(const Call& c, const Gemm& g) { return c.fixed_weights && gemm_packs(g); }
+
 void plan_affine(const Call& c, Work& w) {
   const Gemm g = affine_gemm(c);
   const GemmGrid grid = gemm_grid(g, c.threads);
-  w.chunks[0] = grid.gm * grid.gn;
+  int phase = 0;
+  if (packs_once(c, g)) {
+    w.phases = 2;
+    w.once = 1;
+    w.chunks[phase++] = (g.n + kPackChunk - 1) / kPackChunk;
+    w.shared = gemm_packed_size(g);
+  }
+  w.chunks[phase] = grid.gm * grid.gn;
   w.local = gemm_scratch(g, grid);
 }
 
-void run_affine(const Call& c, int, int64_t chunk, float* local) {
-  const Gemm g = affine_gemm(c);
+void run_affine(const Call& c, int phase, int64_t chunk, float* local) {
+  Gemm g = affine_gemm(c);
+  if (packs_once(c, g)) {
+    constexpr int64_t kPanels = kPackChunk / kGemmPackColumns;
+    if (phase == 0) return gemm_pack(g, chunk * kPanels, (chunk + 1) * kPanels, c.shared);
+    g.packed = c.shared;
+  }
   gemm_cell(g, gemm_grid(g, c.threads), chunk, local);
 }
 
