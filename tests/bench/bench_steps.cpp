@@ -80,6 +80,37 @@ struct Settings {
   PassOptions passes;
 };
 
+// Random samples and targets, bound to the executor's inputs.
+void feed(Executor& ex, const Workload& w, bool training) {
+  Random r(7, 7);
+  Tensor x(ex.graph().type(ex.graph().find("x")));
+  for (float& v : x.data<float>()) v = float(r.normal());
+  ex.feed("x", x);
+  if (!training) return;
+  Tensor y(ex.graph().type(ex.graph().find("y")));
+  if (w.classes == 0)
+    for (float& v : y.data<float>()) v = float(r.below(2));
+  else
+    for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
+  ex.feed("y", y);
+  ex.feed_scalar("learning_rate", 1e-4);
+  ex.feed_scalar("step", 1);
+}
+
+// Samples per second of groups of runs, slowest first.
+std::vector<double> rates_of(Executor& ex, int64_t batch, double seconds) {
+  std::vector<double> rates;
+  const double end = steady_seconds() + seconds;
+  while (steady_seconds() < end || rates.size() < 3) {
+    const double start = steady_seconds();
+    int64_t runs = 0;
+    for (; steady_seconds() - start < 0.1; ++runs) ex.run();
+    rates.push_back(double(runs * batch) / (steady_seconds() - start));
+  }
+  std::sort(rates.begin(), rates.end());
+  return rates;
+}
+
 void measure(const Workload& w, bool training, int64_t batch, const Settings& settings) {
   const int threads = settings.threads;
   const double began = steady_seconds();
@@ -100,35 +131,11 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
     TensorMap state = initial_values(m, 1, pool);
     const double valued = steady_seconds();
     Executor ex(std::move(plan), pool, state);
-    Random r(7, 7);
-    Tensor x(ex.graph().type(ex.graph().find("x")));
-    for (float& v : x.data<float>()) v = float(r.normal());
-    ex.feed("x", x);
-    if (training) {
-      Tensor y(ex.graph().type(ex.graph().find("y")));
-      if (w.classes == 0)
-        for (float& v : y.data<float>()) v = float(r.below(2));
-      else
-        for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
-      ex.feed("y", y);
-      ex.feed_scalar("learning_rate", 1e-4);
-      ex.feed_scalar("step", 1);
-    }
+    feed(ex, w, training);
     const double fed = steady_seconds();
     ex.run();
     const double first = age(), stepped = steady_seconds();
-    std::vector<double> rates;
-    const double end = steady_seconds() + settings.seconds;
-    while (steady_seconds() < end || rates.size() < 3) {
-      const double start = steady_seconds();
-      int64_t steps = 0;
-      while (steady_seconds() - start < 0.1) {
-        ex.run();
-        ++steps;
-      }
-      rates.push_back(double(steps * batch) / (steady_seconds() - start));
-    }
-    std::sort(rates.begin(), rates.end());
+    const std::vector<double> rates = rates_of(ex, batch, settings.seconds);
     std::printf(
         "{\"workload\": \"%s\", \"mode\": \"%s\", \"batch\": %lld, \"threads\": %d, \"best\": %.2f, "
         "\"median\": %.2f, \"peak_mib\": %.1f, \"predicted_mib\": %.1f, \"arena_mib\": %.1f, "
