@@ -9,7 +9,8 @@ namespace dl {
 
 inline constexpr size_t kAlignment = 64;  // bytes; every tensor and arena block starts on it
 
-// Owns `bytes` zero-initialised bytes aligned to kAlignment. Large blocks come from mmap, so untouched pages cost nothing.
+// Owns `bytes` zero-initialised bytes aligned to kAlignment. Large blocks come from mmap, so untouched pages cost nothing,
+// and stand on huge pages where the system grants them.
 class DL_API Memory {
  public:
   Memory() = default;
@@ -26,5 +27,10 @@ class DL_API Memory {
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };
+
+// Memory of this process that is resident now, and the most there was since it started (VmRSS and VmHWM); 0 where the
+// system does not say.
+DL_API int64_t resident_bytes();
+DL_API int64_t peak_resident_bytes();
 
 }  // namespace dl

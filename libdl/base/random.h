@@ -2,6 +2,7 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 // A draw is a pure function of (seed, stream, counter), so it does not depend on threads, batches or devices.
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/export.h"
@@ -47,8 +48,13 @@ class DL_API Random {
   uint32_t bits();   // 32 uniform bits
   double uniform();  // [0, 1), 32 bits
   double uniform(double lo, double hi) { return lo + (hi - lo) * uniform(); }
-  double normal();           // mean 0, variance 1 (Box-Muller)
-  int64_t below(int64_t n);  // [0, n), n > 0, without bias
+  double normal();             // mean 0, variance 1 (Box-Muller)
+  int64_t below(int64_t n);    // [0, n), n > 0, without bias
+  void seek(uint64_t block) {  // to the word 4 * block of the stream
+    lo_ = block;
+    left_ = 0;
+    has_spare_ = false;
+  }
 
  private:
   Philox philox_;
@@ -58,5 +64,9 @@ class DL_API Random {
   double spare_ = 0;
   bool has_spare_ = false;
 };
+
+// The words [first, first + out.size()) that Random(seed, stream).bits() gives one after the other; `first` is a multiple
+// of 4.
+DL_API void random_words(uint64_t seed, uint64_t stream, uint64_t first, std::span<uint32_t> out);
 
 }  // namespace dl

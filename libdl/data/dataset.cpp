@@ -184,6 +184,13 @@ int64_t Dataset::cached_blocks(const std::string& wanted) const {
   return s.resident ? s.blocks : s.cached_blocks;
 }
 
+int64_t Dataset::memory(const std::string& wanted) const {
+  const Split& s = split(wanted);
+  return s.resident || s.rows == 0
+             ? s.bytes()
+             : std::min(s.blocks, s.cached_blocks) * s.block_rows * (s.bytes() / s.rows);
+}
+
 void Dataset::gather(const std::string& wanted, std::span<const int64_t> rows,
                      std::span<void* const> out) const {
   Split& s = split(wanted);

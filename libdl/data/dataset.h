@@ -85,6 +85,7 @@ class DL_API Dataset {
   int64_t block_rows(const std::string& split) const;
   int64_t cached_blocks(const std::string& split) const;  // how many the cache holds at a time
   void preload(const std::string& split, int64_t block) const;
+  int64_t memory(const std::string& split) const;  // bytes of rows that are held once all were read
 
  private:
   struct Split;

@@ -1,7 +1,6 @@
 #include "data/loader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "base/str.h"
@@ -206,6 +206,17 @@ void Loader::Impl::run() {
   }
 }
 
+int64_t loader_bytes(const Dataset& data, const LoaderOptions& options) {
+  const Schema& schema = data.schema();
+  int64_t sample = static_cast<int64_t>(sizeof(int64_t));
+  for (size_t c = 0; c < schema.columns(); ++c) sample += schema.column_type(c).bytes();
+  const int64_t rows = data.rows(options.split), batches = std::max(1, options.prefetch + 1);
+  const int64_t order =
+      data.in_memory(options.split) ? rows : rows / std::max<int64_t>(1, data.block_rows(options.split));
+  return batches * std::min(rows, options.batch_size) * sample +
+         (options.shuffle ? order * static_cast<int64_t>(sizeof(int64_t)) : 0);
+}
+
 Loader::Loader(const Dataset& data, const LoaderOptions& options)
     : impl_(std::make_unique<Impl>(data, options)) {}
 Loader::~Loader() = default;
@@ -217,7 +228,7 @@ double Loader::wait_seconds() const { return impl_->waited; }
 
 const Batch& Loader::next() {
   Impl& l = *impl_;
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   if (!l.thread.joinable()) {
     l.shown = l.slots.front().get();
     l.fill(*l.shown, l.epoch, l.batch);
@@ -230,7 +241,7 @@ const Batch& Loader::next() {
     l.shown = l.full.front();
     l.full.pop_front();
   }
-  l.waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  l.waited += steady_seconds() - start;
   if (l.shown->error) std::rethrow_exception(l.shown->error);
   return l.shown->batch;
 }

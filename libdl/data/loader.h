@@ -31,6 +31,9 @@ struct Batch {
   std::vector<int64_t> samples;  // the row of each sample in the split
 };
 
+// What a loader takes: its batches and the order of the samples, without the rows that the data set holds.
+DL_API int64_t loader_bytes(const Dataset& data, const LoaderOptions& options);
+
 class DL_API Loader {
  public:
   // `data` must outlive the loader. Error (Exit::data) for an empty or missing split.

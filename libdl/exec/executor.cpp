@@ -24,8 +24,9 @@ bool finite(const TensorType& type, const void* data) {
 
 }  // namespace
 
-Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
-    : plan_(std::move(plan)), pool_(pool), arena_(static_cast<size_t>(plan_.memory.arena_bytes)) {
+Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed, std::shared_ptr<Arena> arena)
+    : plan_(std::move(plan)), pool_(pool), arena_(arena ? std::move(arena) : std::make_shared<Arena>()) {
+  arena_->reserve(static_cast<size_t>(plan_.memory.arena_bytes));
   const Graph& g = plan_.graph;
   address_.assign(g.values.size(), nullptr);
   uses_.resize(g.values.size());
@@ -40,7 +41,7 @@ Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
     const auto add = [&](ValueId v) {
       if (v == kNone) return args_.push_back(absent_arg());
       uses_[at(v)].push_back(args_.size());
-      args_.push_back(make_arg(g.type(v), address_of(v)));
+      args_.push_back(make_arg(g.type(v), address_[at(plan_.memory.alias[at(v)])]));
     };
     for (ValueId v : n.in) add(v);
     for (ValueId v : n.out) add(v);
@@ -54,12 +55,11 @@ Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed)
     s.call.fixed_weights = plan_.fixed_weights(n);
     s.call.seed = seed;
     s.call.stream = stream_id(n.name);
-    if (plan_.memory.scratch[k] != MemoryPlan::kElsewhere)
-      s.call.shared = reinterpret_cast<float*>(static_cast<char*>(arena_.data()) + plan_.memory.scratch[k]);
     steps_.push_back(s);
   }
   for (const Update& u : g.updates)
     if (plan_.memory.alias[at(u.next)] != u.state) copies_.push_back({u.next, u.state});
+  bind_arena();
 }
 
 void Executor::bind_leaves(TensorMap& state) {
@@ -77,12 +77,17 @@ void Executor::bind_leaves(TensorMap& state) {
   }
 }
 
-void* Executor::address_of(ValueId v) {
-  if (address_[at(v)]) return address_[at(v)];
-  const int64_t offset = plan_.memory.offset[at(v)];
-  if (offset != MemoryPlan::kElsewhere) return address_[at(v)] = static_cast<char*>(arena_.data()) + offset;
-  const ValueId root = plan_.memory.alias[at(v)];
-  return root == v ? nullptr : address_[at(v)] = address_of(root);
+void Executor::bind_arena() {
+  char* const base = arena_->data();
+  bound_ = base;
+  for (size_t v = 0; v < address_.size(); ++v) {
+    const int64_t offset = plan_.memory.offset[v];
+    address_[v] = offset != MemoryPlan::kElsewhere ? base + offset : address_[at(plan_.memory.alias[v])];
+    for (size_t use : uses_[v]) args_[use].data = address_[v];
+  }
+  for (size_t k = 0; k < steps_.size(); ++k)
+    if (const int64_t offset = plan_.memory.scratch[k]; offset != MemoryPlan::kElsewhere)
+      steps_[k].call.shared = reinterpret_cast<float*>(base + offset);
 }
 
 bool Executor::has_input(std::string_view name) const {
@@ -145,6 +150,8 @@ void Executor::prepare() {
 }
 
 void Executor::run(size_t first, size_t last) {
+  if (bound_ != arena_->data()) bind_arena();
+  if (arena_->claim(this)) prepared_ = false;
   if (!prepared_) prepare();
   run_nodes(std::max(first, plan_.prologue), last);
   if (last < steps_.size()) return;

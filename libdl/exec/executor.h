@@ -1,10 +1,12 @@
 #pragma once
 // Walks a plan. All memory is taken when the executor is made; running allocates nothing.
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "exec/arena.h"
 #include "exec/plan.h"
 #include "exec/profile.h"
 
@@ -13,8 +15,9 @@ namespace dl {
 class DL_API Executor {
  public:
   // Binds parameters and state by name to tensors of `state`, which must hold them with the right types (Error,
-  // internal, if not) and must outlive the executor. The pool is shared.
-  Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed = 0);
+  // internal, if not) and must outlive the executor. The pool is shared, and so is the arena where one is given.
+  Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed = 0,
+           std::shared_ptr<Arena> arena = nullptr);
 
   const Plan& plan() const { return plan_; }
   const Graph& graph() const { return plan_.graph; }
@@ -34,7 +37,7 @@ class DL_API Executor {
   // Index behind the node that computes an output: everything before it has run once that node has.
   size_t end_of(std::string_view output) const;
 
-  // A graph output; valid until the next run.
+  // A graph output; valid until the next run of an executor with this arena.
   const void* output(std::string_view name) const;
   float scalar(std::string_view name) const;
   const TensorType& output_type(std::string_view name) const;
@@ -52,14 +55,15 @@ class DL_API Executor {
     Call call;
     const Work* work;
   };
-  void* address_of(ValueId v);
   void bind_leaves(TensorMap& state);
+  void bind_arena();
 
   Plan plan_;
   Pool* pool_;
-  Memory arena_;
-  std::vector<void*> address_;  // per value
-  std::vector<Arg> args_;       // operands of all nodes, one after the other
+  std::shared_ptr<Arena> arena_;
+  const char* bound_ = nullptr;  // where the arena was when addresses were taken
+  std::vector<void*> address_;   // per value
+  std::vector<Arg> args_;        // operands of all nodes, one after the other
   std::vector<Step> steps_;
   std::vector<std::vector<size_t>> uses_;  // per value: which args_ point at it
   std::vector<Tensor> fed_;                // per value: keeps fed memory alive

@@ -21,6 +21,12 @@ Plan make_plan(Graph graph, const PlanOptions& options) {
   Plan plan;
   plan.isa = options.isa;
   plan.threads = options.threads;
+  if (options.passes.recompute.mode != Recompute::Mode::none && !options.passes.off.contains("recompute")) {
+    PlanOptions keeping = options;
+    keeping.passes.recompute = {};
+    const Plan without = make_plan(graph, keeping);
+    plan.kept = {without.memory.arena_bytes, without.flops()};
+  }
   plan.graph = optimise(std::move(graph), options.passes);
   const Graph& g = plan.graph;
   plan.hoisted = g.updates.empty() && !options.passes.off.contains("hoist");
@@ -73,6 +79,12 @@ Plan::Bytes Plan::bytes() const {
     if (v.kind == ValueKind::constant) b.constants += v.type.bytes();
   }
   return b;
+}
+
+int64_t Plan::local_bytes() const {
+  int64_t floats = 0;
+  for (const Work& w : work) floats = std::max(floats, w.local);
+  return floats * static_cast<int64_t>(sizeof(float)) * threads;
 }
 
 int64_t Plan::flops() const {

@@ -1,5 +1,6 @@
 #pragma once
 // A plan is a graph with its order, its kernels and its memory fixed. Making one reads shapes only.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,20 @@ struct Plan {
   Isa isa = Isa::base;
   int threads = 1;  // what the grids were shaped for; any pool may run them
 
+  // With values that are computed again (PassOptions::recompute): what the plan would be without.
+  struct Kept {
+    int64_t arena = 0, flops = 0;
+  };
+  std::optional<Kept> kept;
+
   struct Bytes {
     int64_t parameters = 0, state = 0, inputs = 0, constants = 0, arena = 0;
   };
   DL_API Bytes bytes() const;
   // Whether inputs 1 and 2 of a node follow from parameters and state alone, in a graph that changes neither.
   bool fixed_weights(const Node& n) const;
-  DL_API int64_t flops() const;  // of one run; multiply and add count as two
+  DL_API int64_t local_bytes() const;  // scratch of all workers
+  DL_API int64_t flops() const;        // of one run; multiply and add count as two
 };
 
 DL_API Plan make_plan(Graph graph, const PlanOptions& options);

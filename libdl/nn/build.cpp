@@ -219,14 +219,16 @@ Model build_model(const json& section, const BuildOptions& options) {
   return Builder(section, options).run();
 }
 
-std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed) {
+// All are asked for before one is touched: then they lie side by side and fill huge pages together.
+std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed, Pool* pool) {
   std::map<std::string, Tensor> values;
-  for (const Parameter& p : model.parameters)
-    values[p.name] = initial_value(p.init, model.graph.type(p.value).shape, seed, p.name);
+  for (const Parameter& p : model.parameters) values[p.name] = Tensor(model.graph.type(p.value));
+  for (const StateLeaf& s : model.states) values[s.name] = Tensor(model.graph.type(s.value));
+  for (const Parameter& p : model.parameters) initialize(values[p.name], p.init, seed, p.name, pool);
   for (const StateLeaf& s : model.states) {
-    Tensor t(model.graph.type(s.value));
-    if (t.dtype() == DType::f32) std::ranges::fill(t.data<float>(), static_cast<float>(s.fill));
-    values[s.name] = std::move(t);
+    Tensor& t = values[s.name];
+    if (t.dtype() == DType::f32 && s.fill != 0)
+      std::ranges::fill(t.data<float>(), static_cast<float>(s.fill));
   }
   return values;
 }

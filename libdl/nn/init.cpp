@@ -1,5 +1,6 @@
 #include "nn/init.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -53,15 +54,51 @@ double count(Fan fan, const Fans& f) {
   return fan == Fan::in ? f.in : fan == Fan::out ? f.out : (f.in + f.out) / 2;
 }
 
-void fill_uniform(std::span<float> v, Random& random, double min, double max) {
-  for (float& x : v) x = static_cast<float>(random.uniform(min, max));
+// Where the numbers of one tensor come from, and who draws them.
+struct Source {
+  uint64_t seed, stream;
+  Pool* pool;
+};
+
+// Every element takes one word of the stream, whoever draws it: fill(part, first word) on parts of kPart elements.
+template <class F>
+void fill_parts(std::span<float> v, Pool* pool, const F& fill) {
+  constexpr int64_t kPart = 1 << 15;
+  const auto n = static_cast<int64_t>(v.size());
+  const auto part = [&](int64_t i, int) {
+    const int64_t first = i * kPart;
+    fill(v.subspan(static_cast<size_t>(first), static_cast<size_t>(std::min(kPart, n - first))),
+         static_cast<uint64_t>(first));
+  };
+  const int64_t parts = (n + kPart - 1) / kPart;
+  if (pool) return parallel(pool, parts, part);
+  for (int64_t i = 0; i < parts; ++i) part(i, 0);
 }
 
-void fill_normal(std::span<float> v, Random& random, double mean, double std) {
-  for (float& x : v) x = static_cast<float>(mean + std * random.normal());
+// As Random::uniform(min, max) draws them.
+void fill_uniform(std::span<float> v, const Source& from, double min, double max) {
+  fill_parts(v, from.pool, [&](std::span<float> part, uint64_t first) {
+    uint32_t words[1024];
+    for (size_t i = 0; i < part.size(); i += std::size(words)) {
+      const size_t n = std::min(std::size(words), part.size() - i);
+      random_words(from.seed, from.stream, first + i, {words, n});
+      for (size_t k = 0; k < n; ++k)
+        part[i + k] = static_cast<float>(min + (max - min) * (words[k] * 0x1p-32));
+    }
+  });
 }
 
-void fill_truncated(std::span<float> v, Random& random, double mean, double std) {
+void fill_normal(std::span<float> v, const Source& from, double mean, double std) {
+  fill_parts(v, from.pool, [&](std::span<float> part, uint64_t first) {
+    Random random(from.seed, from.stream);
+    random.seek(first / 4);
+    for (float& x : part) x = static_cast<float>(mean + std * random.normal());
+  });
+}
+
+// Takes as many words as it needs: one after the other.
+void fill_truncated(std::span<float> v, const Source& from, double mean, double std) {
+  Random random(from.seed, from.stream);
   for (float& x : v) {
     double z;
     do z = random.normal();
@@ -102,9 +139,14 @@ Fans fans_of(const Shape& weight) {
 
 Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed, std::string_view name) {
   Tensor t(DType::f32, shape);
+  initialize(t, init, seed, name);
+  return t;
+}
+
+void initialize(Tensor& t, const Initializer& init, uint64_t seed, std::string_view name, Pool* pool) {
   const std::span<float> v = t.data<float>();
-  const Fans fans = fans_of(shape);
-  Random random(seed, stream_id(name));
+  const Fans fans = fans_of(t.shape());
+  const Source random{seed, stream_id(name), pool};
   const std::string& type = init.type;
   // A uniform distribution on [-a, a] has the variance a^2 / 3.
   const auto spread = [&](double variance, bool uniform) {
@@ -113,7 +155,7 @@ Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
     else
       fill_normal(v, random, 0, std::sqrt(variance));
   };
-  if (v.empty() || type == "zero") return t;
+  if (v.empty() || type == "zero") return;
   if (type == "constant") {
     for (float& x : v) x = static_cast<float>(init.as<ConstantInit>().value);
   } else if (type == "uniform") {
@@ -132,7 +174,6 @@ Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
   } else {
     throw Error(Exit::internal, str("initializer '", type, "' has no code"));
   }
-  return t;
 }
 
 }  // namespace dl

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/fields.h"
+#include "base/threads.h"
 #include "tensor/tensor.h"
 
 namespace dl {
@@ -22,8 +23,11 @@ struct Fans {
 };
 DL_API Fans fans_of(const Shape& weight);
 
-// A tensor of f32, a pure function of its arguments: draws are keyed by (seed, stream_id(name)) and the
-// element's index.
+// Fills a tensor of f32 that is zero so far, as a pure function of the other arguments: draws are keyed by (seed,
+// stream_id(name)) and the element's index. The pool shares the work, where there is one.
+DL_API void initialize(Tensor& t, const Initializer& init, uint64_t seed, std::string_view name,
+                       Pool* pool = nullptr);
+// The same as a new tensor.
 DL_API Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
                             std::string_view name);
 

@@ -92,7 +92,7 @@ struct DL_API Model {
 DL_API Model build_model(const json& section, const BuildOptions& options);
 
 // By name, for all parameters and states, those of the optimiser included. Drawn by the rules of nn/init.h.
-DL_API std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed);
+DL_API std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed, Pool* pool = nullptr);
 
 // For the config section "model" of a tool. The schema knows every layer type; the check expands the section and reads the
 // attributes of every layer, without data and so without shapes; expanded_model() writes it out (dump_expanded in

@@ -112,7 +112,11 @@ MemoryPlan plan_memory(const Graph& g, std::vector<ValueId> alias, std::span<con
     alive[static_cast<size_t>(b.last) + 1] -= b.bytes;
   }
   int64_t now = 0;
-  for (int64_t d : alive) plan.lower_bound = std::max(plan.lower_bound, now += d);
+  for (size_t k = 0; k < alive.size(); ++k)
+    if ((now += alive[k]) > plan.lower_bound) {
+      plan.lower_bound = now;
+      plan.fullest = std::min(k, g.nodes.size() - 1);
+    }
 
   place_best(blocks);
   for (const Block& b : blocks) plan.arena_bytes = std::max(plan.arena_bytes, b.end());

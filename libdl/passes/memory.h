@@ -24,6 +24,7 @@ struct MemoryPlan {
   std::vector<int64_t> scratch;              // bytes into the arena, per node; kElsewhere where it needs none
   int64_t arena_bytes = 0;                   // what the offsets need
   int64_t lower_bound = 0;                   // most bytes alive at one node: no plan can be smaller
+  size_t fullest = 0;                        // that node
 };
 
 // Greedy: blocks in order of size, life or their product (the best of the three), each at the lowest offset that is free

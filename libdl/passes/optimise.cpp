@@ -6,7 +6,8 @@
 namespace dl {
 
 std::vector<std::string> pass_names() {
-  return {"fold", "simplify", "fuse", "layout", "winograd", "split_batch", "schedule", "hoist", "in_place"};
+  return {"fold",        "simplify",  "fuse",     "layout", "winograd",
+          "split_batch", "recompute", "schedule", "hoist",  "in_place"};
 }
 
 Graph optimise(Graph g, const PassOptions& options) {
@@ -26,6 +27,7 @@ Graph optimise(Graph g, const PassOptions& options) {
   run("layout", [&](Graph from) { return layout(std::move(from), !options.off.contains("winograd")); });
   if (!options.off.contains("layout")) run("fuse", fuse);  // blocked convolutions take residuals
   run("split_batch", split_batch);
+  run("recompute", [&](Graph from) { return recompute(std::move(from), options.recompute); });
   run("schedule", schedule);
   run("hoist", hoist);
   return g;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "passes/recompute.h"
 
 namespace dl {
 
@@ -41,7 +42,8 @@ DL_API size_t prologue_of(const Graph& g);
 
 struct PassOptions {
   std::set<std::string, std::less<>> off;  // names of passes to leave out, as pass_names() gives them
-  bool verify = false;                     // after every pass
+  Recompute recompute;
+  bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.
 DL_API std::vector<std::string> pass_names();

@@ -27,6 +27,15 @@ std::vector<Head> heads_of(const Inference& network) {
   return find_heads(network.network(kBatch).graph, kBatch, network.schema());
 }
 
+Footprint predict_footprint(Inference& network, const Dataset& data, const LoaderOptions& loading) {
+  Footprint f;
+  const int64_t resident = resident_bytes(), rows = data.rows(loading.split);
+  f.add(network.executor(std::min(loading.batch_size, std::max<int64_t>(rows, 1))).plan(), resident);
+  f.program -= f.parameters;  // they are loaded
+  f.add(data, loading);
+  return f;
+}
+
 size_t column_of(const Schema& schema, const std::string& name) {
   for (size_t i = 0; i < schema.columns(); ++i)
     if (schema.column_name(i) == name) return i;
@@ -103,8 +112,10 @@ Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptio
   e.metrics = metrics_of(e.heads, options.config);
   const bool with_loss =
       network.add_loss() || (data.has("train") && network.add_loss(class_counts(data, "train")));
-  Loader loader(data,
-                {.split = e.split, .batch_size = options.config.batch_size, .shuffle = false, .augment = {}});
+  const LoaderOptions loading{
+      .split = e.split, .batch_size = options.config.batch_size, .shuffle = false, .augment = {}};
+  if (options.begin) options.begin(predict_footprint(network, data, loading));
+  Loader loader(data, loading);
   std::unique_ptr<PredictionsWriter> predictions;
   if (!options.predictions.empty()) {
     std::vector<std::string> outputs;

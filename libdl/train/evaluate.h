@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "train/eval_config.h"
+#include "train/footprint.h"
 #include "train/metrics.h"
 #include "train/network.h"
 
@@ -25,6 +26,7 @@ struct EvaluateOptions {
   OutputOptions output;          // of the predictions
   json recipe = json::object();  // resolved config, stored in the predictions
   std::string recipe_hash;
+  std::function<void(const Footprint&)> begin;                // before the first sample
   std::function<void(int64_t done, int64_t total)> progress;  // may throw to stop
 };
 

@@ -13,14 +13,19 @@ namespace dl {
 class ExecutorCache {
  public:
   using Build = std::function<Model(int64_t batch)>;
-  ExecutorCache(Build build, PlanOptions options, Pool* pool, TensorMap& store, uint64_t seed)
-      : build_(std::move(build)), options_(std::move(options)), pool_(pool), store_(store), seed_(seed) {}
+  ExecutorCache(Build build, PlanOptions options, Pool* pool, TensorMap& store, uint64_t seed,
+                std::shared_ptr<Arena> arena)
+      : build_(std::move(build)),
+        options_(std::move(options)),
+        pool_(pool),
+        store_(store),
+        seed_(seed),
+        arena_(std::move(arena)) {}
 
   Executor& at(int64_t batch) {
     auto& slot = made_[batch];
     const bool is_new = !slot;
-    if (!slot)
-      slot = std::make_unique<Executor>(make_plan(build_(batch).graph, options_), pool_, store_, seed_);
+    if (!slot) slot = make(make_plan(build_(batch).graph, options_));
     if (is_new && profile_) slot->report_to(profile_, str(stage_, ", batch ", batch));
     return *slot;
   }
@@ -30,7 +35,7 @@ class ExecutorCache {
   }
   // For a plan that was made before.
   void put(int64_t batch, Plan plan) {
-    made_[batch] = std::make_unique<Executor>(std::move(plan), pool_, store_, seed_);
+    made_[batch] = make(std::move(plan));
     if (profile_) made_[batch]->report_to(profile_, str(stage_, ", batch ", batch));
   }
   // Executors made from now on report to `profile`, where there is one.
@@ -40,11 +45,15 @@ class ExecutorCache {
   }
 
  private:
+  std::unique_ptr<Executor> make(Plan plan) {
+    return std::make_unique<Executor>(std::move(plan), pool_, store_, seed_, arena_);
+  }
   Build build_;
   PlanOptions options_;
   Pool* pool_;
   TensorMap& store_;
   uint64_t seed_;
+  std::shared_ptr<Arena> arena_;  // of all of them
   Profile* profile_ = nullptr;
   std::string stage_;
   std::map<int64_t, std::unique_ptr<Executor>> made_;

@@ -87,4 +87,16 @@ bool stopped_early(const TrainConfig& config, const RunCounters& counters) {
   return config.early_stopping && counters.bad_epochs >= config.early_stopping->patience;
 }
 
+std::string describe_epoch(const json& metrics, int64_t epoch, int64_t epochs) {
+  std::string line = str("epoch ", epoch, '/', epochs);
+  for (const auto& part : metrics.items())
+    for (const auto& m : part.value().items())
+      if (m.value().is_number()) {
+        char text[32];
+        std::snprintf(text, sizeof text, "%.4f", m.value().get<double>());
+        line += str("  ", part.key(), '.', m.key(), ' ', text);
+      }
+  return line;
+}
+
 }  // namespace dl

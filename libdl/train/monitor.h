@@ -19,4 +19,7 @@ bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& cou
 
 bool stopped_early(const TrainConfig& config, const RunCounters& counters);
 
+// "epoch 2/10  train.loss 0.1234  valid.accuracy 0.9876".
+std::string describe_epoch(const json& metrics, int64_t epoch, int64_t epochs);
+
 }  // namespace dl

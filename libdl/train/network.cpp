@@ -105,7 +105,7 @@ Executor& Inference::executor(int64_t batch) {
             m = build_evaluation(model_.config.at("model"), train_, schema_, counts_, samples).model;
           return m;
         },
-        options, pool_, model_.parameters, 0);
+        options, pool_, model_.parameters, 0, std::make_shared<Arena>());
   }
   return executors_->at(batch);
 }

@@ -19,6 +19,7 @@ constexpr Rule kRules[] = {
     {"/train/save", ChangeClass::free},
     {"/train/early_stopping", ChangeClass::free},
     {"/train/metrics", ChangeClass::free},
+    {"/train/recompute", ChangeClass::free},
     {"/train/schedule", ChangeClass::noted},
     {"/train/optimizer", ChangeClass::noted},
     {"/train/optimizer/type", ChangeClass::forbidden},
@@ -90,6 +91,28 @@ std::vector<std::string> check_resume(const json& before, const json& after) {
                 "start anew with --resume none, or take the weights with --init-from");
   }
   return noted;
+}
+
+Taken take_tensors(const TensorMap& from, const std::vector<std::string>& names, TensorMap& store) {
+  std::vector<std::string> missing, unexpected, other;
+  for (const std::string& name : names) {
+    const auto it = from.find(name);
+    Tensor& mine = store.at(name);
+    if (it == from.end())
+      missing.push_back(name);
+    else if (it->second.type() != mine.type())
+      other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
+    else
+      mine = it->second;
+  }
+  for (const auto& [name, tensor] : from)
+    if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
+  Taken taken{names.size() - missing.size() - other.size(), {}};
+  const auto list = [](const std::vector<std::string>& v) { return v.empty() ? "none" : join(v, ", "); };
+  if (!missing.empty() || !unexpected.empty() || !other.empty())
+    taken.misfits = str("missing: ", list(missing), "; of another shape: ", list(other),
+                        "; not used: ", list(unexpected));
+  return taken;
 }
 
 }  // namespace dl

@@ -5,6 +5,7 @@
 
 #include "base/export.h"
 #include "base/json.h"
+#include "tensor/tensor.h"
 
 namespace dl {
 
@@ -21,5 +22,13 @@ DL_API std::vector<ConfigChange> compare_configs(const json& before, const json&
 
 // Error (config) that lists the forbidden changes; otherwise one line for each noted change.
 DL_API std::vector<std::string> check_resume(const json& before, const json& after);
+
+// What a run takes over from another model's tensors.
+struct Taken {
+  size_t count = 0;     // tensors
+  std::string misfits;  // "missing: a; of another shape: none; not used: b"; empty when all fits
+};
+// Puts the tensors of `from` that have one of the names, and the type there, into `store`, which has all names.
+Taken take_tensors(const TensorMap& from, const std::vector<std::string>& names, TensorMap& store);
 
 }  // namespace dl

@@ -8,6 +8,7 @@
 #include "nn/loss.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "passes/recompute.h"
 
 namespace dl {
 
@@ -48,6 +49,7 @@ struct TrainConfig {
   std::vector<std::string> metrics;
   std::optional<EarlyStopping> early_stopping;
   SaveConfig save;
+  Recompute recompute;
   bool shuffle = true;
   bool drop_last = false;
   std::string split = "train";
@@ -66,6 +68,13 @@ constexpr auto fields(const TrainConfig*) {
       field("metrics", &TrainConfig::metrics, "Metrics of the validation part besides the loss."),
       field("early_stopping", &TrainConfig::early_stopping, "Ends the run when a metric no longer improves."),
       field("save", &TrainConfig::save, "Checkpoints, and which epoch becomes the model."),
+      field(
+          "recompute", &TrainConfig::recompute,
+          "What the backward part computes again instead of keeping it, which takes less memory, more time, "
+          "and gives the same bits: \"none\"; \"cheap\": results of normalisation, activation and dropout; "
+          "\"sqrt\": all but what crosses from one segment of the network to the next, with the segments "
+          "that "
+          "take the least memory; or a number of segments."),
       field("shuffle", &TrainConfig::shuffle, "Draw a new order of the samples for each epoch."),
       field("drop_last", &TrainConfig::drop_last, "Leave out the last batch of an epoch when it is short."),
       field("split", &TrainConfig::split, "Part of the data set to learn from."),

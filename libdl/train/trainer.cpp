@@ -1,11 +1,11 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "train/executor_cache.h"
 #include "train/monitor.h"
@@ -14,9 +14,6 @@
 
 namespace dl {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
 struct PoolOwner {
   explicit PoolOwner(int threads) : pool(pool_create(threads)) {}
@@ -54,12 +51,8 @@ struct Trainer::Impl {
         valid_file(request.valid.empty()
                        ? nullptr
                        : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
-        loader(data, {.split = config.split,
-                      .batch_size = config.batch_size,
-                      .seed = request.seed,
-                      .shuffle = config.shuffle,
-                      .drop_last = config.drop_last,
-                      .augment = parse_augment(request.config.value("augment", json::array()), "/augment")}),
+        resident(resident_bytes()),
+        loader(data, loading()),
         counts(count_classes()),
         step_graph(build_training_step(section, config, data.schema(), counts, full_batch())),
         model(step_graph.model),
@@ -67,8 +60,33 @@ struct Trainer::Impl {
         pool(request.threads) {
     options.threads = request.threads;
     options.passes = request.passes;
+    options.passes.recompute = config.recompute;
     plan = make_plan(model.graph, options);
     check_metrics();
+    footprint = predict_footprint();
+  }
+
+  LoaderOptions loading() const {
+    return {.split = config.split,
+            .batch_size = config.batch_size,
+            .seed = request.seed,
+            .shuffle = config.shuffle,
+            .drop_last = config.drop_last,
+            .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+  }
+  LoaderOptions valid_loading() const {
+    return {.split = valid_split(), .batch_size = config.batch_size, .shuffle = false, .augment = {}};
+  }
+  Footprint predict_footprint() const {
+    Footprint f;
+    f.add(plan, resident);
+    f.add(data, loading());
+    if (!valid_split().empty()) f.add(valid_data(), valid_loading());
+    if (config.save.best.empty()) return f;
+    for (const Parameter& p : model.parameters) f.best += model.graph.type(p.value).bytes();
+    for (const StateLeaf& s : model.states)
+      if (!s.optimizer) f.best += model.graph.type(s.value).bytes();
+    return f;
   }
 
   int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
@@ -111,7 +129,7 @@ struct Trainer::Impl {
 
   void start() {
     counters.data_hash = data.artifact().content_hash();
-    store = initial_values(model, request.seed);
+    store = initial_values(model, request.seed, pool.pool);
     if (request.resume != "none" && restore()) return;
     if (!request.init_from.empty()) take_parameters(ModelFile::load(request.init_from, request.tmp));
   }
@@ -159,38 +177,23 @@ struct Trainer::Impl {
       const auto it = store.find(name);
       if (it == store.end() || it->second.type() != tensor.type())
         throw Error(Exit::data, str(path, ": '", name, "' does not belong to this network"));
-      it->second = tensor.clone();
+      it->second = tensor;
     }
   }
 
   void take_parameters(const ModelFile& from) {
-    std::vector<std::string> missing, unexpected, other;
     std::vector<std::string> names;
     for (const Parameter& p : model.parameters) names.push_back(p.name);
     for (const StateLeaf& s : model.states)
       if (!s.optimizer) names.push_back(s.name);
-    for (const std::string& name : names) {
-      const auto it = from.parameters.find(name);
-      Tensor& mine = store.at(name);
-      if (it == from.parameters.end())
-        missing.push_back(name);
-      else if (it->second.type() != mine.type())
-        other.push_back(str(name, " (", it->second.type().text(), " there, ", mine.type().text(), " here)"));
-      else
-        mine = it->second.clone();
-    }
-    for (const auto& [name, tensor] : from.parameters)
-      if (std::find(names.begin(), names.end(), name) == names.end()) unexpected.push_back(name);
     counters.init_hash = from.content_hash;
-    if (missing.empty() && unexpected.empty() && other.empty()) return;
-    const std::string table = str("missing: ", missing.empty() ? "none" : join(missing, ", "),
-                                  "; of another shape: ", other.empty() ? "none" : join(other, ", "),
-                                  "; not used: ", unexpected.empty() ? "none" : join(unexpected, ", "));
+    const Taken taken = take_tensors(from.parameters, names, store);
+    if (taken.misfits.empty()) return;
     if (!request.partial)
-      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", table),
+      throw Error(Exit::config, "", str(request.init_from, ": does not fit the network. ", taken.misfits),
                   "--partial takes what fits");
-    warn(str("took ", names.size() - missing.size() - other.size(), " of ", names.size(), " tensors from ",
-             request.init_from, ". ", table));
+    warn(str("took ", taken.count, " of ", names.size(), " tensors from ", request.init_from, ". ",
+             taken.misfits));
   }
 
   void warn(const std::string& text) const {
@@ -246,8 +249,7 @@ struct Trainer::Impl {
     const Head& head = heads.front();
     Metrics metrics(metrics_setup());
     executors.refresh();
-    Loader batches(valid_data(),
-                   {.split = split, .batch_size = config.batch_size, .shuffle = false, .augment = {}});
+    Loader batches(valid_data(), valid_loading());
     size_t target = 0;
     while (data.schema().column_name(target) != head.target) ++target;
     for (int64_t i = 0; i < batches.batches(); ++i) {
@@ -275,35 +277,31 @@ struct Trainer::Impl {
           "eval",
           {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
     }
-    if (note_epoch(config, metrics, counters)) best = model_tensors();
+    if (note_epoch(config, metrics, counters)) keep_best();
     event("epoch", {{"epoch", counters.epoch},
                     {"step", counters.step},
                     {"learning_rate", learning_rate(counters.step - 1)},
                     {"metrics", metrics},
                     {"wait_seconds", loader.wait_seconds()}});
-    note(describe_epoch(metrics));
-  }
-
-  std::string describe_epoch(const json& metrics) const {
-    std::string line = str("epoch ", counters.epoch, '/', config.epochs);
-    for (const auto& part : metrics.items())
-      for (const auto& m : part.value().items())
-        if (m.value().is_number()) {
-          char text[32];
-          std::snprintf(text, sizeof text, "%.4f", m.value().get<double>());
-          line += str("  ", part.key(), '.', m.key(), ' ', text);
-        }
-    return line;
+    note(describe_epoch(metrics, counters.epoch, config.epochs));
   }
 
   // ---- what is written --------------------------------------------------------------------------------------------
 
+  // Of the run as it stands: they share its memory.
   TensorMap model_tensors() const {
     TensorMap out;
-    for (const Parameter& p : model.parameters) out[p.name] = store.at(p.name).clone();
+    for (const Parameter& p : model.parameters) out[p.name] = store.at(p.name);
     for (const StateLeaf& s : model.states)
-      if (!s.optimizer) out[s.name] = store.at(s.name).clone();
+      if (!s.optimizer) out[s.name] = store.at(s.name);
     return out;
+  }
+  void keep_best() {
+    for (const auto& [name, tensor] : model_tensors()) {
+      Tensor& kept = best[name];
+      if (!kept.defined()) kept = Tensor(tensor.type());
+      std::memcpy(kept.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()));
+    }
   }
 
   ModelFile model_file(TensorMap tensors) const {
@@ -330,7 +328,7 @@ struct Trainer::Impl {
     state.counters = dump_fields(counters);
     StateStore(request.state_dir).save(state);
     has_checkpoint = true;
-    last_save = Clock::now();
+    last_save = steady_seconds();
     saved_step = counters.step;
     saved_epoch = counters.epoch;
     event("checkpoint", {{"step", counters.step}, {"epoch", counters.epoch}, {"folder", request.state_dir}});
@@ -343,7 +341,7 @@ struct Trainer::Impl {
       case Interval::Unit::epochs:
         return epoch_ended && static_cast<double>(counters.epoch - saved_epoch) >= interval.amount;
       case Interval::Unit::seconds:
-        return seconds_since(last_save) >= interval.amount;
+        return steady_seconds() - last_save >= interval.amount;
       case Interval::Unit::never:
         return false;
     }
@@ -359,14 +357,15 @@ struct Trainer::Impl {
       result.already_complete = true;
       return finish(result);
     }
+    const auto arena = std::make_shared<Arena>();
     ExecutorCache train(
         [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed);
+        options, pool.pool, store, request.seed, arena);
     train.report_to(request.profile, "step");
     train.put(full_batch(), plan);
     ExecutorCache evaluate(
         [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed);
+        options, pool.pool, store, request.seed, arena);
     evaluate.report_to(request.profile, "evaluation");
     if (request.profile) request.profile->set_ceilings(measure_ceilings(pool.pool, plan.isa));
     loader.set_position(counters.epoch, counters.batch);
@@ -378,8 +377,10 @@ struct Trainer::Impl {
                         {"batch_size", config.batch_size},
                         {"parameters", parameter_count()},
                         {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"},
-                        {"seed", request.seed}});
-    const auto began = Clock::now();
+                        {"seed", request.seed},
+                        {"memory", to_json(footprint)}});
+    note(str("peak memory expected ", text(footprint), describe_recompute(plan)));
+    const double began = steady_seconds();
     last_save = began;
     saved_step = counters.step;
     saved_epoch = counters.epoch;
@@ -409,7 +410,7 @@ struct Trainer::Impl {
     if (stopped_early(config, counters))
       note(str("stopped after epoch ", counters.epoch, ": ", config.early_stopping->metric,
                " has not improved for ", counters.bad_epochs, " epochs"));
-    result.seconds = seconds_since(began);
+    result.seconds = steady_seconds() - began;
     result.samples_per_second = result.seconds > 0 ? static_cast<double>(samples) / result.seconds : 0;
     counters.finished = counters.epoch >= config.epochs || stopped_early(config, counters);
     checkpoint();
@@ -429,7 +430,8 @@ struct Trainer::Impl {
                       {"metrics", result.metrics},
                       {"seconds", result.seconds},
                       {"samples_per_second", result.samples_per_second},
-                      {"wait_seconds", result.wait_seconds}});
+                      {"wait_seconds", result.wait_seconds},
+                      {"memory", {{"predicted", footprint.total()}, {"peak", peak_resident_bytes()}}}});
     return std::move(result);
   }
 
@@ -459,6 +461,7 @@ struct Trainer::Impl {
   Interval interval;
   Dataset data;
   std::unique_ptr<Dataset> valid_file;
+  int64_t resident;  // bytes, before anything of the run is there
   Loader loader;
   ClassCounts counts;
   StepGraph step_graph;
@@ -467,9 +470,10 @@ struct Trainer::Impl {
   PoolOwner pool;
   PlanOptions options;
   Plan plan;
+  Footprint footprint;
   TensorMap store, best;
   RunCounters counters;
-  Clock::time_point last_save;
+  double last_save = 0;  // by steady_seconds()
   int64_t saved_step = 0, saved_epoch = 0;
   bool has_checkpoint = false;  // this run has written one, or started from one
 };
@@ -481,6 +485,7 @@ const Model& Trainer::model() const { return impl_->model; }
 const Plan& Trainer::plan() const { return impl_->plan; }
 const Schema& Trainer::schema() const { return impl_->data.schema(); }
 int64_t Trainer::steps_per_epoch() const { return impl_->loader.batches(); }
+const Footprint& Trainer::footprint() const { return impl_->footprint; }
 int64_t Trainer::checkpoint_bytes() const {
   const Plan::Bytes b = impl_->plan.bytes();
   return b.parameters * (impl_->config.save.best.empty() ? 1 : 2) + b.state;

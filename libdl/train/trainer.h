@@ -9,6 +9,7 @@
 #include "data/loader.h"
 #include "exec/executor.h"
 #include "io/state_store.h"
+#include "train/footprint.h"
 #include "train/interval.h"
 #include "train/step_graph.h"
 
@@ -64,6 +65,7 @@ class DL_API Trainer {
   const Plan& plan() const;  // of the training step at the full batch size
   const Schema& schema() const;
   int64_t steps_per_epoch() const;
+  const Footprint& footprint() const;
   int64_t checkpoint_bytes() const;  // what one checkpoint takes on disk, about
 
   TrainResult run();

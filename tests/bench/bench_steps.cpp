@@ -1,11 +1,11 @@
 // Throughput of whole training steps and inference on random data, of the workloads that the peers' benchmark defines:
-//   bench_steps [workload ...] [--threads N] [--seconds S] [--mode train|infer] [--batch N] [--without PASS]... [--profile]
-// Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps.
-#include <sys/resource.h>
+//   bench_steps [workload ...] [--threads N] [--seconds S] [--mode train|infer] [--batch N] [--without PASS]... [--recompute WHAT] [--profile]
+// Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps; the peak of
+// resident memory as it was predicted and as it is (of the process: run one workload at a time); and the seconds from the
+// start of the process to the end of the first step, of which building graph and plan, the first values, and the step.
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,8 +13,11 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/clock.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "exec/executor.h"
+#include "train/footprint.h"
 #include "train/step_graph.h"
 
 using namespace dl;
@@ -43,15 +46,7 @@ std::vector<Workload> read_workloads(const char* path) {
   return out;
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double peak_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return double(usage.ru_maxrss) / 1024;
-}
+double mib(int64_t bytes) { return double(bytes) / 1048576; }
 
 // Seconds since this process was created.
 double age() {
@@ -85,8 +80,41 @@ struct Settings {
   PassOptions passes;
 };
 
+// Random samples and targets, bound to the executor's inputs.
+void feed(Executor& ex, const Workload& w, bool training) {
+  Random r(7, 7);
+  Tensor x(ex.graph().type(ex.graph().find("x")));
+  for (float& v : x.data<float>()) v = float(r.normal());
+  ex.feed("x", x);
+  if (!training) return;
+  Tensor y(ex.graph().type(ex.graph().find("y")));
+  if (w.classes == 0)
+    for (float& v : y.data<float>()) v = float(r.below(2));
+  else
+    for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
+  ex.feed("y", y);
+  ex.feed_scalar("learning_rate", 1e-4);
+  ex.feed_scalar("step", 1);
+}
+
+// Samples per second of groups of runs, slowest first.
+std::vector<double> rates_of(Executor& ex, int64_t batch, double seconds) {
+  std::vector<double> rates;
+  const double end = steady_seconds() + seconds;
+  while (steady_seconds() < end || rates.size() < 3) {
+    const double start = steady_seconds();
+    int64_t runs = 0;
+    for (; steady_seconds() - start < 0.1; ++runs) ex.run();
+    rates.push_back(double(runs * batch) / (steady_seconds() - start));
+  }
+  std::sort(rates.begin(), rates.end());
+  return rates;
+}
+
 void measure(const Workload& w, bool training, int64_t batch, const Settings& settings) {
   const int threads = settings.threads;
+  const double began = steady_seconds();
+  const int64_t resident = resident_bytes();
   const Schema schema = schema_of(w);
   TrainConfig train;
   parse_fields(train, w.train, "/train");
@@ -94,42 +122,28 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
                      : build_model(w.model, build_options(schema, batch, false));
   Pool* pool = pool_create(threads);
   {
-    TensorMap state = initial_values(m, 1);
-    Executor ex(make_plan(m.graph, {.passes = settings.passes, .isa = best_isa(), .threads = threads}), pool,
-                state);
-    Random r(7, 7);
-    Tensor x(ex.graph().type(ex.graph().find("x")));
-    for (float& v : x.data<float>()) v = float(r.normal());
-    ex.feed("x", x);
-    if (training) {
-      Tensor y(ex.graph().type(ex.graph().find("y")));
-      if (w.classes == 0)
-        for (float& v : y.data<float>()) v = float(r.below(2));
-      else
-        for (int32_t& v : y.data<int32_t>()) v = int32_t(r.below(w.classes));
-      ex.feed("y", y);
-      ex.feed_scalar("learning_rate", 1e-4);
-      ex.feed_scalar("step", 1);
-    }
+    Plan plan = make_plan(m.graph, {.passes = settings.passes, .isa = best_isa(), .threads = threads});
+    Footprint footprint;
+    footprint.add(plan, resident);
+    footprint.batches = plan.bytes().inputs;
+    const int64_t arena = plan.memory.arena_bytes, bound = plan.memory.lower_bound;
+    const double built = steady_seconds();
+    TensorMap state = initial_values(m, 1, pool);
+    const double valued = steady_seconds();
+    Executor ex(std::move(plan), pool, state);
+    feed(ex, w, training);
+    const double fed = steady_seconds();
     ex.run();
-    const double first = age();
-    std::vector<double> rates;
-    const double end = now() + settings.seconds;
-    while (now() < end || rates.size() < 3) {
-      const double start = now();
-      int64_t steps = 0;
-      while (now() - start < 0.1) {
-        ex.run();
-        ++steps;
-      }
-      rates.push_back(double(steps * batch) / (now() - start));
-    }
-    std::sort(rates.begin(), rates.end());
+    const double first = age(), stepped = steady_seconds();
+    const std::vector<double> rates = rates_of(ex, batch, settings.seconds);
     std::printf(
         "{\"workload\": \"%s\", \"mode\": \"%s\", \"batch\": %lld, \"threads\": %d, \"best\": %.2f, "
-        "\"median\": %.2f, \"peak_mib\": %.1f, \"first_step_seconds\": %.3f}\n",
+        "\"median\": %.2f, \"peak_mib\": %.1f, \"predicted_mib\": %.1f, \"arena_mib\": %.1f, "
+        "\"arena_lower_bound_mib\": %.1f, \"first_step_seconds\": %.3f, \"plan_seconds\": %.3f, "
+        "\"values_seconds\": %.3f, \"step_seconds\": %.3f}\n",
         w.name.c_str(), training ? "train" : "infer", static_cast<long long>(batch), threads, rates.back(),
-        rates[rates.size() / 2], peak_mib(), first);
+        rates[rates.size() / 2], mib(peak_resident_bytes()), mib(footprint.total()), mib(arena), mib(bound),
+        first, built - began, valued - built, stepped - fed);
     if (settings.profile) {
       Profile profile;
       profile.set_ceilings(measure_ceilings(pool, best_isa()));
@@ -154,6 +168,12 @@ int main(int argc, char** argv) {
       settings.seconds = std::atof(argv[++i]);
     else if (!std::strcmp(argv[i], "--without") && i + 1 < argc)
       settings.passes.off.insert(argv[++i]);
+    else if (!std::strcmp(argv[i], "--recompute") && i + 1 < argc)
+      FieldType<Recompute>::parse(
+          settings.passes.recompute,
+          json::parse(argv[i + 1], nullptr, false).is_number() ? json::parse(argv[i + 1]) : json(argv[i + 1]),
+          argv[i], {}),
+          ++i;
     else if (!std::strcmp(argv[i], "--mode") && i + 1 < argc)
       settings.mode = argv[++i];
     else if (!std::strcmp(argv[i], "--batch") && i + 1 < argc)

@@ -134,3 +134,34 @@ output pooled %4)",
     }
   }
 }
+
+TEST_CASE("executors that share an arena, which grows and moves, give what they give alone") {
+  PoolOf p(2);
+  TensorMap state = some_state();
+  const auto arena = std::make_shared<Arena>();
+  Executor small(make_plan(two_layers(), {}), p.pool, state, 0, arena);
+  Graph wide = parse_graph(R"(graph g
+%0 = input x : f32[2,3]
+%1 = parameter w : f32[4,3]
+%2 = tanh(%1) : f32[4,3] ; hoisted
+%3 = matmul(%0, %2) {"trans_b":true} : f32[2,4] ; product
+%4 = exp(%3) : f32[2,4] ; exp
+%5 = concat(%3, %4, %3, %4, %3, %4, %3, %4) {"axis":0} : f32[16,4] ; wide
+output y %5)",
+                           find_op);
+  Executor large(make_plan(wide, {}), p.pool, state, 0, arena), alone(make_plan(wide, {}), p.pool, state);
+  CHECK(large.plan().prologue == 1);
+  CHECK(large.plan().memory.arena_bytes > small.plan().memory.arena_bytes);
+  CHECK(arena->bytes() >= size_t(large.plan().memory.arena_bytes));
+  Tensor x(DType::f32, {2, 3});
+  for (size_t i = 0; i < 6; ++i) x.data<float>()[i] = float(i) - 2;
+  for (Executor* ex : {&small, &large, &alone}) ex->feed("x", x);
+  alone.run();
+  const auto* want = static_cast<const float*>(alone.output("y"));
+  for (int turn = 0; turn < 3; ++turn) {
+    small.run();
+    CHECK(static_cast<const float*>(small.output("y"))[0] == doctest::Approx(3.25));
+    large.run();
+    for (int i = 0; i < 64; ++i) CHECK(static_cast<const float*>(large.output("y"))[i] == want[i]);
+  }
+}

@@ -166,6 +166,23 @@ TEST_CASE("optimised random networks and their gradients equal the unoptimised o
   }
 }
 
+TEST_CASE("random networks that compute values again give the same bits") {
+  for (uint64_t seed = 2000; seed < 2060; ++seed) {
+    CAPTURE(seed);
+    const Network net = Generator(seed).make();
+    const auto kept = run(net, {});
+    for (const Recompute& what : {Recompute{Recompute::Mode::cheap}, Recompute{Recompute::Mode::segments},
+                                  Recompute{Recompute::Mode::segments, 3}}) {
+      PlanOptions options;
+      options.passes.recompute = what;
+      options.passes.verify = true;
+      const auto again = run(net, options);
+      for (const auto& [name, value] : kept)
+        CHECK_MESSAGE(std::memcmp(value.raw(), again.at(name).raw(), size_t(value.bytes())) == 0, name);
+    }
+  }
+}
+
 TEST_CASE("random networks give the same bits on one and on eight threads") {
   for (uint64_t seed = 1000; seed < 1050; ++seed) {
     CAPTURE(seed);

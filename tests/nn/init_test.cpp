@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
+
+#include "base/random.h"
 
 using namespace dl;
 
@@ -120,4 +123,27 @@ TEST_CASE("mistakes in an initializer point at their key") {
   CHECK(error({{"type", "constant"}}).starts_with("/init: 'value' is missing"));
   CHECK(error({{"type", "he_normal"}, {"fan", "both"}})
             .starts_with("/init/fan: 'both' is not known, expected one of in, out, avg"));
+}
+
+TEST_CASE("a pool draws the same bits, and they are those of one generator") {
+  const Shape shape{301, 703};
+  Pool* pool = pool_create(3);
+  for (const char* type : {"he_uniform", "he_normal", "truncated_normal"}) {
+    CAPTURE(type);
+    const Tensor alone = initial_value(parse(type), shape, 7, "a");
+    Tensor shared(DType::f32, shape);
+    initialize(shared, parse(type), 7, "a", pool);
+    CHECK(std::memcmp(alone.raw(), shared.raw(), size_t(alone.bytes())) == 0);
+  }
+  pool_destroy(pool);
+  Random random(7, stream_id("a"));
+  const Tensor uniform = initial_value(parse({{"type", "uniform"}, {"min", -1}, {"max", 3}}), shape, 7, "a");
+  int64_t different = 0;
+  for (float v : uniform.data<float>()) different += v != static_cast<float>(random.uniform(-1, 3));
+  CHECK(different == 0);
+  Random normal(7, stream_id("a"));
+  const Tensor bell = initial_value(parse({{"type", "normal"}, {"mean", 0}, {"std", 1}}), shape, 7, "a");
+  different = 0;
+  for (float v : bell.data<float>()) different += v != static_cast<float>(normal.normal());
+  CHECK(different == 0);
 }

@@ -220,6 +220,6 @@ TEST_CASE("an unknown pass name is refused with the known ones") {
   options.off = {"fuze"};
   CHECK_THROWS_WITH_AS(optimise(Graph{}, options),
                        "there is no pass 'fuze', expected one of fold, simplify, fuse, layout, winograd, "
-                       "split_batch, schedule, hoist, in_place",
+                       "split_batch, recompute, schedule, hoist, in_place",
                        Error);
 }

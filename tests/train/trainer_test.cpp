@@ -117,6 +117,32 @@ TEST_CASE("a run stopped after any step and resumed ends in the same bytes") {
   }
 }
 
+TEST_CASE("values that are computed again change no byte, nor does choosing so when a run goes on") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  json small = config();
+  small["model"]["layers"] =
+      json::parse(R"([{"type": "dense", "units": 16}, "batch_norm", "relu", {"type": "dropout", "rate": 0.3},
+    {"type": "dense", "units": 16}, "tanh", {"type": "dropout", "rate": 0.3}, {"type": "dense", "units": "$classes"}])");
+  TrainRequest plain = request(folder, small, data);
+  plain.state_dir.clear();
+  const TrainResult want = run(plain);
+  TrainRequest r = request(folder, small, data);
+  r.resume = "auto";
+  int64_t steps = 0;
+  for (const json& what : {json("sqrt"), json("none"), json(2), json("cheap")}) {
+    r.config["train"]["recompute"] = what;
+    TrainHooks hooks;
+    hooks.stop = [&] { return ++steps % 10 == 0 ? 143 : 0; };
+    const TrainResult part = run(r, hooks);
+    if (!part.finished) continue;
+    CHECK(part.steps == want.steps);
+    CHECK(same_bytes(part.model.parameters, want.model.parameters));
+    CHECK(part.metrics == want.metrics);
+  }
+  CHECK(steps == want.steps);
+}
+
 TEST_CASE("resuming a finished run does nothing, and more epochs go on from its end") {
   const Folder folder;
   const std::string data = make_data(folder);

@@ -5,10 +5,10 @@
 
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "cli/log.h"
@@ -29,10 +29,6 @@ void make_finite(json& value, const std::string& path, json& found) {
 }
 
 }  // namespace
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 json finite_record(const json& record) {
   json out = record, found = json::object();
@@ -64,7 +60,7 @@ void Events::open(const std::string& target, double started) {
 
 void Events::emit(const std::string& event, const json& fields) {
   if (fd_ < 0) return;
-  json line{{"dl", 1}, {"event", event}, {"time", std::round((now() - started_) * 1e6) / 1e6}};
+  json line{{"dl", 1}, {"event", event}, {"time", std::round((steady_seconds() - started_) * 1e6) / 1e6}};
   line.update(finite_record(fields));
   if (!write_all(fd_, line.dump(-1, ' ', false, json::error_handler_t::replace) + '\n')) {
     if (fd_ > STDERR_FILENO) ::close(fd_);

@@ -25,9 +25,6 @@ class Events {
   double started_ = 0;
 };
 
-// Seconds of the monotonic clock.
-double now();
-
 // `record` with every number that is not finite replaced by null and listed: "nonfinite": {"loss": "nan"}.
 json finite_record(const json& record);
 

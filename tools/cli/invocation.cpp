@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "cli/machine.h"
 #include "cli/record.h"
@@ -58,7 +59,7 @@ double Invocation::seconds(const std::string& name) const {
   return t.empty() ? std::numeric_limits<double>::infinity() : parse_duration(t);
 }
 
-bool Invocation::out_of_time() const { return now() - started >= seconds("--max-time"); }
+bool Invocation::out_of_time() const { return steady_seconds() - started >= seconds("--max-time"); }
 
 bool Invocation::takes_stdin() const {
   for (const Option& o : options_)
@@ -134,7 +135,7 @@ void Invocation::write_run_record(const std::string& output, const json& more) c
   r.argv = argv_;
   r.version = DL_VERSION;
   r.started = wall_start_;
-  r.seconds = now() - started;
+  r.seconds = steady_seconds() - started;
   r.more = json{{"device", device}, {"threads", threads}};
   r.more.update(more);
   dl::write_run_record(output, r);

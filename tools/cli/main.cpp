@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <new>
 
+#include "base/clock.h"
 #include "base/schema.h"
 #include "base/str.h"
 #include "cli/depfile.h"
@@ -26,7 +27,7 @@ class Runner {
  public:
   explicit Runner(const Tool& tool) : tool_(tool), in_(tool) {
     in_.log.tool = tool.name;
-    in_.started = now();
+    in_.started = steady_seconds();
     in_.wall_start_ =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "cli/events.h"
 
@@ -12,14 +13,14 @@ Progress::Progress(Log& log, ProgressMode mode, int64_t total, std::string unit)
       mode_(log.level < Level::info ? ProgressMode::none : mode),
       total_(total),
       unit_(std::move(unit)),
-      start_(now()),
+      start_(steady_seconds()),
       next_(start_ + (mode == ProgressMode::bar ? 0.2 : pause_)) {}
 
 Progress::~Progress() { finish(); }
 
 double Progress::eta() const {
   if (total_ <= 0 || done_ <= 0) return -1;
-  return (now() - start_) / static_cast<double>(done_) *
+  return (steady_seconds() - start_) / static_cast<double>(done_) *
          static_cast<double>(std::max<int64_t>(total_ - done_, 0));
 }
 
@@ -27,7 +28,7 @@ std::string Progress::describe(const std::string& text) const {
   std::string out = grouped(done_);
   if (total_ > 0) out += str(" of ", grouped(total_));
   out += str(' ', unit_);
-  const double seconds = now() - start_;
+  const double seconds = steady_seconds() - start_;
   if (seconds > 0.5 && done_ > 0)
     out += str(", ", grouped(static_cast<int64_t>(static_cast<double>(done_) / seconds)), "/s");
   if (const double left = eta(); left >= 0) out += str(", ", human_seconds(left), " left");
@@ -38,7 +39,7 @@ std::string Progress::describe(const std::string& text) const {
 void Progress::update(int64_t done, const std::string& text) {
   done_ = done;
   if (mode_ == ProgressMode::none) return;
-  const double t = now();
+  const double t = steady_seconds();
   if (t < next_) return;
   if (mode_ == ProgressMode::lines) {
     log_.info(describe(text));
