@@ -147,7 +147,8 @@ TEST_CASE("executors that share an arena, which grows and moves, give what they 
 %3 = matmul(%0, %2) {"trans_b":true} : f32[2,4] ; product
 %4 = exp(%3) : f32[2,4] ; exp
 %5 = concat(%3, %4, %3, %4, %3, %4, %3, %4) {"axis":0} : f32[16,4] ; wide
-output y %5)",
+%6 = concat(%5, %5, %5, %5) {"axis":0} : f32[64,4] ; wider
+output y %6)",
                            find_op);
   Executor large(make_plan(wide, {}), p.pool, state, 0, arena), alone(make_plan(wide, {}), p.pool, state);
   CHECK(large.plan().prologue == 1);
@@ -162,6 +163,6 @@ output y %5)",
     small.run();
     CHECK(static_cast<const float*>(small.output("y"))[0] == doctest::Approx(3.25));
     large.run();
-    for (int i = 0; i < 64; ++i) CHECK(static_cast<const float*>(large.output("y"))[i] == want[i]);
+    for (int i = 0; i < 256; ++i) CHECK(static_cast<const float*>(large.output("y"))[i] == want[i]);
   }
 }
