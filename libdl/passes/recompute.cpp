@@ -115,19 +115,14 @@ class Recomputer {
   // Few operations, and all operands of size are there in the backward part anyway.
   bool is_cheap(const Node& n, const std::vector<bool>& read) const {
     int64_t elements = g_.type(n.out[0]).elements();
-    std::vector<const TensorType*> types;
     for (ValueId x : n.in) {
-      types.push_back(x == kNone ? nullptr : &g_.type(x));
       if (x == kNone) continue;
       const ValueId r = root_[at(x)];
       const bool leaf = g_.value(r).kind != ValueKind::computed;
       if (!leaf && g_.type(r).bytes() > small_ && !(read[at(r)] && stays_[at(r)])) return false;
       elements += g_.type(x).elements();
     }
-    if (!n.op->flops) return true;
-    InferCtx c{n.op->name, types, n.attrs.get(), {}};
-    n.op->infer(c);
-    return n.op->flops(c) <= kCheapOps * elements;
+    return node_flops(g_, n) <= kCheapOps * elements;
   }
 
   // The cuts between forward nodes (each in front of one) for which what crosses them and what the largest segment keeps

@@ -2,8 +2,8 @@
 // zeros. Lanes are output channels; input scalars are broadcast from a frame that holds a strip of the image and its
 // padding: with few channels that copy is cheap, and it leaves no edges.
 #include "kernels/cpu/conv.h"
-#include "kernels/cpu/conv_block.h"
 #include "kernels/cpu/conv_taps.h"
+#include "kernels/cpu/conv_write.h"
 #include "kernels/cpu/im2col.h"
 
 namespace dl::DL_ISA {
@@ -21,7 +21,8 @@ struct TileArgs {
   int64_t w_kb;
   float* y;
   int64_t y_kb;
-  const float *bias, *residual;
+  int64_t y_pix;
+  const float *bias, *residual, *mask;
   bool cuts, past;
   float most;
 };
@@ -30,10 +31,7 @@ struct TileArgs {
 template <int R, int KB, int S>
 void tile(const TileArgs& t) {
   vf acc[R][KB * kVpb];
-  DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int v = 0; v < kVpb; ++v) {
-    const vf b0 = t.bias ? load(t.bias + k * kBlock + v * DL_VLEN) : vf{};
-    DL_UNROLL for (int r = 0; r < R; ++r) acc[r][k * kVpb + v] = b0;
-  }
+  begin_tile<R, KB>(t, acc);
   const float* w = t.w;
   for (int64_t c = 0; c < t.c; ++c)
     for (int64_t i = 0; i < t.kh; ++i) {
@@ -48,14 +46,7 @@ void tile(const TileArgs& t) {
         }
       }
     }
-  DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int r = 0; r < R; ++r)
-      DL_UNROLL for (int v = 0; v < kVpb; ++v) {
-    const int64_t at = k * t.y_kb + r * kBlock + v * DL_VLEN;
-    vf o = acc[r][k * kVpb + v];
-    if (t.residual) o += load(t.residual + at);
-    if (t.cuts) o = cut(o, t.most);
-    store(t.y + at, o, t.past);
-  }
+  write_tile<R, KB>(t, acc);
 }
 
 using TileFn = void (*)(const TileArgs&);
@@ -111,7 +102,8 @@ struct Forward {
 // One strip of one image.
 void convolve(const Forward& c, int64_t image, Strip t) {
   const ConvShape& s = c.f.s;
-  const int64_t plane = s.pixels() * kBlock, fw = s.frame_w(), parts = ceil_div(s.ow, kRows);
+  const int64_t plane = s.pixels() * kBlock, fw = s.frame_w();
+  const int64_t parts = ceil_div(s.ow, short_sum(s.c * s.taps()) ? kRows / 2 : kRows);
   for (int64_t kb = 0, g; kb < c.f.nkb; kb += g) {
     g = c.f.nkb - kb >= kPair ? kPair : 1;
     for (int64_t i = 0; i < t.rows; ++i) {
@@ -128,8 +120,10 @@ void convolve(const Forward& c, int64_t image, Strip t) {
                              .w_kb = c.f.size,
                              .y = c.y + at,
                              .y_kb = plane,
+                             .y_pix = kBlock,
                              .bias = c.e.bias ? c.e.bias + kb * kBlock : nullptr,
                              .residual = c.e.residual ? c.e.residual + at : nullptr,
+                             .mask = nullptr,
                              .cuts = c.e.cuts(),
                              .past = c.past,
                              .most = c.e.most()});

@@ -23,32 +23,10 @@ DL_INLINE void fma_block(vf (&acc)[R][KB * kVpb], const TileArgs& t, int64_t cha
     }
 }
 
-// f(k, r, place of pixel r of block k in y) for all of a tile. One test outside such a loop, not one for each pixel.
-template <int R, int KB, class F>
-DL_INLINE void each_pixel(const TileArgs& t, F f) {
-  DL_UNROLL for (int k = 0; k < KB; ++k) {
-    int64_t at = k * t.y_kb;
-    DL_UNROLL for (int r = 0; r < R; ++r, at += t.y_pix) f(k, r, at);
-  }
-}
-template <int R, int KB, class F>
-DL_INLINE void each_vector(const TileArgs& t, vf (&acc)[R][KB * kVpb], F f) {
-  each_pixel<R, KB>(
-      t, [&](int k, int r, int64_t at) __attribute__((always_inline)) {
-        DL_UNROLL for (int v = 0; v < kVpb; ++v) f(acc[r][k * kVpb + v], at + v * DL_VLEN);
-      });
-}
-
 template <int R, int KB, int AS>
 void tile(const TileArgs& t) {
   vf acc[R][KB * kVpb];
-  DL_UNROLL for (int k = 0; k < KB; ++k) DL_UNROLL for (int v = 0; v < kVpb; ++v) {
-    const vf b0 = t.bias ? load(t.bias + k * kBlock + v * DL_VLEN) : vf{};
-    DL_UNROLL for (int r = 0; r < R; ++r) acc[r][k * kVpb + v] = b0;
-  }
-  if (t.residual) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.residual + at); });
-  if (t.mask) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.mask + at); });
-  if (!t.past) each_pixel<R, KB>(t, [&](int, int, int64_t at) { __builtin_prefetch(t.y + at, 1); });
+  begin_tile<R, KB>(t, acc);
   for (int64_t cb = 0; cb < t.ncb; ++cb) {
     const float *a = t.a + cb * t.a_cb, *b = t.b + cb * t.b_cb;
     const int64_t channels = cb + 1 < t.ncb ? kBlock : t.last;
@@ -56,21 +34,7 @@ void tile(const TileArgs& t) {
     for (int64_t i = 1; i < t.ntaps; ++i)
       fma_block<R, KB, AS, false>(acc, t, channels, a + t.taps[i].a, b + t.taps[i].b);
   }
-  if (t.residual)
-    each_vector<R, KB>(
-        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { y += load(t.residual + at); });
-  if (t.mask)
-    each_vector<R, KB>(
-        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { y = masked(y, load(t.mask + at)); });
-  if (t.cuts)
-    each_vector<R, KB>(
-        t, acc, [&](vf & y, int64_t) __attribute__((always_inline)) { y = cut(y, t.most); });
-  if (t.past)
-    each_vector<R, KB>(
-        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { store(t.y + at, y, true); });
-  else
-    each_vector<R, KB>(
-        t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { store(t.y + at, y); });
+  write_tile<R, KB>(t, acc);
 }
 
 template <int KB, int AS, int... R>

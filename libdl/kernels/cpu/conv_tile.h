@@ -3,7 +3,7 @@
 //   y[kb][r][16k] = sum over cb, taps, c of  a[cb][tap.a + r*AS + c] * b[kb][cb][tap.b + c*16 + 16k]
 // R pixels times KB channel blocks stay in registers for the whole sum. Each step loads the weight vectors and
 // broadcasts R input scalars straight from memory (an embedded broadcast on AVX-512).
-#include "kernels/cpu/conv_block.h"
+#include "kernels/cpu/conv_write.h"
 
 namespace dl::DL_ISA {
 
@@ -40,11 +40,11 @@ TileFn tile_fn(int64_t r, int64_t kb, int64_t as);
 constexpr int max_rows(int64_t kb, int64_t as = kBlock) {
   return DL_VLEN == 4 ? 2 : as == 0 || DL_VLEN == 8 ? 6 : kb == 1 ? 28 : kb == 2 ? 14 : 7;
 }
-// The rows that are fastest for sums of so many terms. Short ones take half of what the registers hold: the stores of a
-// full tile would fill the queue of stores, and the next tile could not begin behind them.
+// The rows that are fastest for sums of so many terms.
 constexpr int64_t best_rows(int64_t terms, int64_t kb, int64_t as = kBlock) {
   const int most = max_rows(kb, as);
-  return DL_VLEN == 16 && as && kb <= 2 && (kb == 1 || terms <= 64) ? (most + 1) / 2 : most;
+  const bool half = short_sum(kb == 1 ? 0 : terms) && as && kb <= 2;
+  return half ? (most + 1) / 2 : most;
 }
 
 }  // namespace dl::DL_ISA
