@@ -99,7 +99,9 @@ void empty_sum(const Gemm& g, int64_t i0, int64_t j0, int64_t m, int64_t n) {
 
 }  // namespace
 
-GemmGrid gemm_grid(const Gemm& g, int threads) {
+GemmGrid gemm_grid(const Gemm& g, int threads, bool packed) {
+  // Without packing to repeat, rows are split alone, into as many blocks as workers: A then meets more panels at a time.
+  if (packed && g.m >= 4 * kMr * threads && g.n <= kNc) return {threads, 1};
   const int64_t useful = g.m * g.n * g.k / (128 * 1024);  // at least 2 us each
   const int64_t blocks = threads <= 1 ? 1 : min(4 * threads, useful);
   int64_t gn = b_in_place(g) || g.n == 0 ? 1 : ceil_div(g.n, kNc),

@@ -36,7 +36,8 @@ struct GemmGrid {
 // k is summed in equal parts of at most this: a function of K alone.
 constexpr int64_t kGemmKc = 512;
 
-GemmGrid gemm_grid(const Gemm& g, int threads);                              // pointers are not looked at
+// Pointers are not looked at. packed: whether B will be.
+GemmGrid gemm_grid(const Gemm& g, int threads, bool packed = false);
 int64_t gemm_scratch(const Gemm& g, GemmGrid grid);                          // floats that each worker needs
 void gemm_cell(const Gemm& g, GemmGrid grid, int64_t cell, float* scratch);  // cell < gm * gn
 void gemm_block(const Gemm& g, int64_t i0, int64_t i1, int64_t j0, int64_t j1, float* scratch);

@@ -93,9 +93,10 @@ bool packs_once(const Call& c, const Gemm& g) { return c.fixed_weights && gemm_p
 
 void plan_affine(const Call& c, Work& w) {
   const Gemm g = affine_gemm(c);
-  const GemmGrid grid = gemm_grid(g, c.threads);
+  const bool packed = packs_once(c, g);
+  const GemmGrid grid = gemm_grid(g, c.threads, packed);
   int phase = 0;
-  if (packs_once(c, g)) {
+  if (packed) {
     w.phases = 2;
     w.once = 1;
     w.chunks[phase++] = (g.n + kPackChunk - 1) / kPackChunk;
@@ -107,12 +108,13 @@ void plan_affine(const Call& c, Work& w) {
 
 void run_affine(const Call& c, int phase, int64_t chunk, float* local) {
   Gemm g = affine_gemm(c);
-  if (packs_once(c, g)) {
+  const bool packed = packs_once(c, g);
+  if (packed) {
     constexpr int64_t kPanels = kPackChunk / kGemmPackColumns;
     if (phase == 0) return gemm_pack(g, chunk * kPanels, (chunk + 1) * kPanels, c.shared);
     g.packed = c.shared;
   }
-  gemm_cell(g, gemm_grid(g, c.threads), chunk, local);
+  gemm_cell(g, gemm_grid(g, c.threads, packed), chunk, local);
 }
 
 }  // namespace
