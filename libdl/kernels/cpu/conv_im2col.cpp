@@ -1,6 +1,7 @@
-// conv2d and its gradients as matrix products over windows (im2col), image by image. Always right for every
-// stride, padding, dilation and group; strips of output rows keep the columns inside L2.
+// conv2d and its gradients as matrix products over windows (im2col), image by image; into few maps without the matrix.
+// Always right for every stride, padding, dilation and group; strips of output rows keep the columns inside L2.
 #include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_pixel.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_epilogue.h"
 #include "kernels/cpu/im2col.h"
@@ -81,6 +82,9 @@ void run_forward(const Call& c, int, int64_t chunk, float* local) {
     if (s.pointwise()) {
       g.b = x + t.row * s.ow;
       g.ldb = s.pixels();
+    } else if (pixel_form(s)) {
+      pixel_strip(s, t, frame_of(s, t, x, image + 1 == s.n, s.cg(), frame), g);
+      continue;
     } else {
       im2col(s, t, frame_of(s, t, x, image + 1 == s.n, s.cg(), frame), s.cg(), col, g.ldb);
       g.b = col;
