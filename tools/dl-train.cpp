@@ -1,5 +1,4 @@
 // dl-train: data set and config in, trained network out.
-#include <array>
 #include <memory>
 
 #include "base/memory.h"
@@ -89,14 +88,12 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan,
       human_bytes(double(b.parameters)), ", optimiser and statistics ", human_bytes(double(b.state)),
       ", batch ", human_bytes(double(b.inputs)), ", activations and gradients ", human_bytes(double(b.arena)),
       "\nactivations and gradients need at least ", human_bytes(double(plan.memory.lower_bound)), ": at ",
-      std::array<std::string_view, 3>{"forward", "backward", "update"}[size_t(fullest.phase)], ' ',
-      fullest.name, ' ', fullest.op->name, describe_recompute(plan), '\n',
+      name_of(fullest.phase), ' ', fullest.name, ' ', fullest.op->name, describe_recompute(plan), '\n',
       footprint ? str("peak memory ", text(*footprint), '\n') : "", "kernels (", name_of(plan.isa), "):\n");
   json kernels = json::array();
   for (size_t k = 0; k < plan.graph.nodes.size(); ++k) {
     const Node& n = plan.graph.nodes[k];
-    const std::string_view phase =
-        std::array<std::string_view, 3>{"forward", "backward", "update"}[size_t(n.phase)];
+    const std::string_view phase = name_of(n.phase);
     const json attrs = n.op->attrs->changed(n.attrs.get());
     const std::string reason = algorithm_reason(plan.graph, n);
     kernels.push_back({{"layer", n.name},

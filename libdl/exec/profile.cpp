@@ -1,7 +1,6 @@
 #include "exec/profile.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <map>
 #include <numeric>
@@ -14,10 +13,6 @@ namespace dl {
 namespace {
 
 constexpr size_t kMostEvents = 200000;
-
-std::string_view name_of(Phase p) {
-  return std::array<std::string_view, 3>{"forward", "backward", "update"}[static_cast<size_t>(p)];
-}
 
 // Calls per second of `f` over at least `seconds`, the best of three rounds.
 template <class F>

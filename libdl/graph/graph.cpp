@@ -9,6 +9,11 @@ constexpr std::string_view kKinds[] = {"computed", "input", "parameter", "state"
 
 std::string_view name_of(ValueKind k) { return kKinds[static_cast<size_t>(k)]; }
 
+std::string_view name_of(Phase p) {
+  constexpr std::string_view kPhases[] = {"forward", "backward", "update"};
+  return kPhases[static_cast<size_t>(p)];
+}
+
 void InferCtx::fail(const std::string& message) const { throw Error(Exit::config, str(op, ": ", message)); }
 
 void infer_same_as_first(InferCtx& c) { c.out = {c.x(0)}; }

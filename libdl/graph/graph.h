@@ -30,6 +30,7 @@ struct Value {
 };
 
 enum class Phase : uint8_t { forward, backward, update };
+DL_API std::string_view name_of(Phase p);
 
 struct Node {
   const OpDef* op = nullptr;

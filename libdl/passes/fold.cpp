@@ -31,23 +31,13 @@ class Folder {
 
   Graph run() {
     for (const Node& n : g_.nodes)
-      if (!fold(n)) keep(n);
+      if (!fold(n)) copy_node(g_, n, out_, moved_);
     for (const GraphOutput& o : g_.outputs) out_.outputs.push_back({o.name, moved(o.value)});
     return std::move(out_);
   }
 
  private:
   ValueId moved(ValueId v) const { return v == kNone ? kNone : moved_[at(v)]; }
-
-  void keep(const Node& n) {
-    std::vector<ValueId> in;
-    for (ValueId x : n.in) in.push_back(moved(x));
-    const std::vector<ValueId> made = out_.add_node(*n.op, std::move(in), n.attrs, n.name, n.origin, n.phase);
-    for (size_t i = 0; i < made.size(); ++i) {
-      moved_[at(n.out[i])] = made[i];
-      out_.values[at(made[i])].name = g_.value(n.out[i]).name;
-    }
-  }
 
   // gamma (conv(x, w) + b - mean) / std + beta = conv(x, w s) + (b - mean) s + beta with s = gamma / std. The convolution
   // that was there before is left without a reader.

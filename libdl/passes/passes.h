@@ -55,5 +55,7 @@ DL_API Graph optimise(Graph g, const PassOptions& options);
 Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<ValueId>& replace);
 // Gives `out` the name and leaves of g; per value of g its id there, kNone for computed ones. For use by passes.
 std::vector<ValueId> copy_leaves(const Graph& g, Graph& out);
+// Appends node n of g to `out`, whose ids of g's values `moved` holds; it gets those of the node's outputs. For use by passes.
+void copy_node(const Graph& g, const Node& n, Graph& out, std::vector<ValueId>& moved);
 
 }  // namespace dl

@@ -15,6 +15,16 @@ std::vector<ValueId> copy_leaves(const Graph& g, Graph& out) {
   return moved;
 }
 
+void copy_node(const Graph& g, const Node& n, Graph& out, std::vector<ValueId>& moved) {
+  std::vector<ValueId> in;
+  for (ValueId x : n.in) in.push_back(x == kNone ? kNone : moved[static_cast<size_t>(x)]);
+  const std::vector<ValueId> made = out.add_node(*n.op, std::move(in), n.attrs, n.name, n.origin, n.phase);
+  for (size_t i = 0; i < made.size(); ++i) {
+    moved[static_cast<size_t>(n.out[i])] = made[i];
+    out.values[static_cast<size_t>(made[i])].name = g.value(n.out[i]).name;
+  }
+}
+
 Graph rebuild(const Graph& g, const std::vector<Node>& nodes, const std::vector<ValueId>& replace) {
   Graph out;
   std::vector<ValueId> moved = copy_leaves(g, out);

@@ -38,7 +38,7 @@ class Splitter {
       if (end > k)
         split(k, end);
       else
-        emit(g_.nodes[k], moved_);
+        copy_node(g_, g_.nodes[k], out_, moved_);
       k = std::max(end, k + 1);
     }
     for (const GraphOutput& o : g_.outputs) out_.outputs.push_back({o.name, moved_[at(o.value)]});
@@ -121,23 +121,13 @@ class Splitter {
     return inner > 2 * copied;
   }
 
-  void emit(const Node& n, std::vector<ValueId>& moved) {
-    std::vector<ValueId> in;
-    for (ValueId x : n.in) in.push_back(x == kNone ? kNone : moved[at(x)]);
-    const std::vector<ValueId> made = out_.add_node(*n.op, std::move(in), n.attrs, n.name, n.origin, n.phase);
-    for (size_t i = 0; i < made.size(); ++i) {
-      moved[at(n.out[i])] = made[i];
-      out_.values[at(made[i])].name = g_.value(n.out[i]).name;
-    }
-  }
-
   void split(size_t first, size_t end) {
     int64_t most = 0;
     std::vector<ValueId> live;  // what is read behind the stretch
     for (size_t k = first; k < end; ++k) {
       const Node& n = g_.nodes[k];
       if (!depends(n)) {
-        emit(n, moved_);
+        copy_node(g_, n, out_, moved_);
         continue;
       }
       most = std::max(most, batch_bytes(n));
@@ -170,7 +160,7 @@ class Splitter {
         moved[at(x)] =
             out_.add(op::slice, {moved[at(x)]}, make_attrs(SliceAttrs{0, from, to}), n.name, n.origin);
       }
-      emit(n, moved);
+      copy_node(g_, n, out_, moved);
       cut[at(n.out[0])] = true;
     }
   }

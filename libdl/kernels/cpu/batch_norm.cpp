@@ -62,7 +62,7 @@ void run_sums(const Call& c, const NormForm& f, int64_t sums, int phase, int64_t
       from = to - kImagesAtOnce > 0 ? to - kImagesAtOnce : 0;
       pass(chunk, from, to);
     }
-    return;
+    return stream_fence();
   }
   const SumStore store(f, sums, c.shared, 0, f.units);
   if (phase == 0) {
@@ -73,6 +73,7 @@ void run_sums(const Call& c, const NormForm& f, int64_t sums, int phase, int64_t
     merge(store, first, last < f.units ? last : f.units);
   } else {
     NormWalk(f).each(f, chunk, pass);
+    stream_fence();
   }
 }
 
@@ -219,7 +220,6 @@ auto normalise_pass(const Call& c, const NormForm& f, bool cut, F channels) {
       const int64_t at = f.start(i, unit);
       run(p, x + at, r ? r + at : r, y + at, f.length(unit), cut ? 0 : -__builtin_inff());
     }
-    if (stream) stream_fence();
   };
 }
 
@@ -353,7 +353,6 @@ auto grad_pass(const Call& c, const NormForm& f) {
       const int64_t at = f.start(i, unit);
       (stream ? grad_run<kCut, true> : grad_run<kCut, false>)(p, s, x + at, dy + at, dx + at, f.length(unit));
     }
-    if (stream) stream_fence();
   };
 }
 
@@ -407,6 +406,7 @@ void run_inference(const Call& c, int phase, int64_t chunk, float*) {
                         upper_end<BatchNormInferenceAttrs>(c)};
   };
   NormWalk(f).each(f, chunk, normalise_pass(c, f, has_activation<BatchNormInferenceAttrs>(c), channels));
+  stream_fence();
 }
 
 }  // namespace

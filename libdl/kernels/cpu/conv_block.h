@@ -74,7 +74,7 @@ void sum_columns(const float* from, int64_t copies, int64_t step, int64_t k, int
 // Between 0 and `most`: relu and relu6. NaN stays.
 DL_INLINE vf cut(vf y, float most) { return vmin(splat(most), vmax(vf{}, y)); }
 
-DL_INLINE vf masked(vf y, vf mask) { return select(mask > 0.f, y, vf{}); }
+DL_INLINE vf where_positive(vf mask, vf y) { return select(mask > 0.f, y, vf{}); }
 
 // y = activation(conv + bias[k] + residual), or zero where mask is not positive. Tiles apply bias, residual, mask, relu and
 // relu6 as they are written; what remains is a second look at them.

@@ -124,13 +124,13 @@ void strip(const Sweep& c, const Strip& p, const Tap* taps, int64_t ntaps) {
       .last = ceil_div(lanes_of(c.channels, c.ncb - 1), 2) * 2,
       .cuts = c.e.cuts(),
       .past = c.past,
-      .ahead = 0,
       .most = c.e.most()};
   const int64_t parts = ceil_div(p.count, best_rows(c.channels * ntaps, p.nkb, p.as));
+  const int64_t pixel = p.as ? p.as : p.a_pix;
   for (int64_t q = 0, at = 0; q < parts; ++q) {
     const int64_t next = p.count * (q + 1) / parts, r = next - at;
-    const int64_t step = r * (p.as ? p.as : p.a_pix);
-    t.ahead = q + 1 < parts ? step : p.ahead + step - p.count * (p.as ? p.as : p.a_pix);
+    const int64_t step = r * pixel;
+    t.ahead = q + 1 < parts ? step : p.ahead + step - p.count * pixel;
     tile_fn(r, p.nkb, p.as)(t);
     t.a += step;
     t.y += r * p.y_pix;

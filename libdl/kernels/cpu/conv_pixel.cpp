@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/cpu/gemm_epilogue.h"
+#include "kernels/cpu/rows.h"
 
 namespace dl::DL_ISA {
 namespace {
@@ -44,8 +45,7 @@ void tile(const PixelTile& t) {
 #pragma GCC unroll 4
     for (int p = 0; p < kVectors; ++p) {
       if (p >= t.n) continue;
-      float* y = t.y[p] + k * t.y_k;
-      t.lanes[p] == DL_VLEN ? store(y, acc[k][p]) : store_n(y, acc[k][p], t.lanes[p]);
+      store_lanes(t.y[p] + k * t.y_k, acc[k][p], t.lanes[p]);
     }
 }
 

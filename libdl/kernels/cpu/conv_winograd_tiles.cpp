@@ -93,7 +93,7 @@ void output_tiles(const Tiles& g, const Run& r, const float* m, int64_t m_p, int
           DL_UNROLL for (int j = 0; j < 4; ++j) if (j < cols) {
             vf out = o[j] + bias;
             if (e.residual) out += load(e.residual + to + j * kBlock);
-            if (e.mask) out = masked(out, load(e.mask + to + j * kBlock));
+            if (e.mask) out = where_positive(load(e.mask + to + j * kBlock), out);
             if (e.cuts()) out = cut(out, e.most());
             store(y + to + j * kBlock, out, past);
           }

@@ -44,7 +44,7 @@ DL_INLINE void write_tile(const T& t, vf (&acc)[R][KB * kVpb]) {
   each_vector<R, KB>( \
       t, acc, [&](vf & y, int64_t at) __attribute__((always_inline)) { __VA_ARGS__; })
   if (t.residual) DL_EACH(y += load(t.residual + at));
-  if (t.mask) DL_EACH(y = masked(y, load(t.mask + at)));
+  if (t.mask) DL_EACH(y = where_positive(load(t.mask + at), y));
   if (t.cuts) DL_EACH((void)at; y = cut(y, t.most));
   if (t.past)
     DL_EACH(store(t.y + at, y, true));
