@@ -44,6 +44,10 @@ int32_t onnx_type(DType t) {
       return onnx::TensorProto::INT64;
     case DType::u8:
       return onnx::TensorProto::UINT8;
+    case DType::bf16:
+      return onnx::TensorProto::BFLOAT16;
+    case DType::f16:
+      return onnx::TensorProto::FLOAT16;
   }
   return onnx::TensorProto::UNDEFINED;
 }

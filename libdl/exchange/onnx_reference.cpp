@@ -100,6 +100,9 @@ OnnxValue onnx_value(const Tensor& t) {
     case DType::u8:
       out.type = onnx::TensorProto::UINT8, copy(t.data<uint8_t>());
       break;
+    case DType::bf16:
+    case DType::f16:
+      throw Error(Exit::internal, "ONNX values of 16 bits are not compared");
   }
   return out;
 }

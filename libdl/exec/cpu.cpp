@@ -24,7 +24,8 @@ namespace {
 
 static_assert(int(Elem::f32) == int(DType::f32) && int(Elem::f64) == int(DType::f64) &&
               int(Elem::i32) == int(DType::i32) && int(Elem::i64) == int(DType::i64) &&
-              int(Elem::u8) == int(DType::u8));
+              int(Elem::u8) == int(DType::u8) && int(Elem::bf16) == int(DType::bf16) &&
+              int(Elem::f16) == int(DType::f16));
 
 constexpr std::string_view kNames[] = {"base", "avx2", "avx512"};
 

@@ -4,7 +4,7 @@
 // A functor whose operator has attributes names their struct: `using Attrs = LeakyReluAttrs; Attrs a;`.
 #include "kernels/elementwise_attrs.h"
 #include "kernels/kernel.h"
-#ifdef __CUDACC__
+#ifdef DL_DEVICE_CODE
 #include "kernels/cuda/math.h"
 #else
 #include "kernels/cpu/math.h"

@@ -1,13 +1,9 @@
 #pragma once
 // What a kernel sees: raw pointers with checked shapes, plain attributes, and the share of the work it is to do.
 // Kernel files include nothing else of libdl and no std containers: all code in them lives in namespace dl::DL_ISA
-// (base, avx2, avx512, cuda), so that an inline function compiled with AVX-512 is never picked by the linker for a
+// (base, avx2, avx512; cuda, emulated), so that an inline function compiled with AVX-512 is never picked by the linker for a
 // caller on an older processor.
 #include <cstdint>
-
-#if defined(__CUDACC__) && !defined(DL_ISA)
-#define DL_ISA cuda
-#endif
 
 #ifdef __CUDACC__
 #define DL_HD __host__ __device__
@@ -18,7 +14,7 @@
 namespace dl {
 
 // Same values as DType (exec asserts it).
-enum class Elem : uint8_t { f32, f64, i32, i64, u8 };
+enum class Elem : uint8_t { f32, f64, i32, i64, u8, bf16, f16 };
 
 struct Arg {
   void* data = nullptr;  // null while planning, and for an absent optional input
@@ -51,7 +47,7 @@ struct Call {
   int threads = 1;             // how many workers there are: may shape the grid, must not shape the bits
   uint64_t seed = 0;           // of the run
   uint64_t stream = 0;         // of the node: keys its random numbers together with seed
-  void* queue = nullptr;       // device stream, when there is one
+  void* queue = nullptr;       // of the device, when it is not the CPU (kernels/cuda/launch.h)
 };
 
 // How a call is cut up. Phases run one after the other; the chunks of one phase run in any order on any worker.

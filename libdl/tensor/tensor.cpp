@@ -14,8 +14,8 @@ struct Row {
   int64_t bytes;
 };
 constexpr Row kTypes[] = {
-    {DType::f32, "f32", 4}, {DType::f64, "f64", 8}, {DType::i32, "i32", 4},
-    {DType::i64, "i64", 8}, {DType::u8, "u8", 1},
+    {DType::f32, "f32", 4}, {DType::f64, "f64", 8},   {DType::i32, "i32", 4}, {DType::i64, "i64", 8},
+    {DType::u8, "u8", 1},   {DType::bf16, "bf16", 2}, {DType::f16, "f16", 2},
 };
 }  // namespace
 

@@ -13,7 +13,7 @@
 
 namespace dl {
 
-enum class DType : uint8_t { f32, f64, i32, i64, u8 };
+enum class DType : uint8_t { f32, f64, i32, i64, u8, bf16, f16 };
 DL_API int64_t size_of(DType t);           // bytes
 DL_API std::string_view name_of(DType t);  // "f32"
 DL_API bool parse_dtype(std::string_view name, DType& out);

@@ -26,6 +26,9 @@ double element(const Tensor& t, int64_t i) {
       return static_cast<double>(t.data<int64_t>()[k]);
     case DType::u8:
       return t.data<uint8_t>()[k];
+    case DType::bf16:
+    case DType::f16:
+      break;
   }
   return kNaN;
 }

@@ -80,6 +80,9 @@ void with_type(DType t, F f) {
       return f(int64_t{});
     case DType::u8:
       return f(uint8_t{});
+    case DType::bf16:
+    case DType::f16:
+      throw Error(Exit::internal, "no operands of 16 bits here");
   }
 }
 

@@ -1,6 +1,6 @@
 // Kernels of the operators that ops.def lists as DL_BROADCAST (pairs with numpy's stretching), and
 // broadcast_to.
-#include "kernels/cpu/broadcast.h"
+#include "kernels/broadcast.h"
 
 #include "kernels/cpu/stream.h"
 #include "kernels/elementwise.h"
@@ -58,22 +58,8 @@ void pair(const Call& c, int, int64_t chunk, float*) {
   if (stream) stream_fence();
 }
 
-// The input as broadcast_to reads it: with extents 1 put in at the inserted axes.
-Arg with_inserted_axes(const Call& c) {
-  const Dims& axes = static_cast<const BroadcastToAttrs*>(c.attrs)->axes;
-  Arg x = c.in[0];
-  if (axes.n == 0) return x;
-  x.rank = c.out[0].rank;
-  for (int i = 0, from = 0; i < x.rank; ++i) {
-    bool inserted = false;
-    for (int64_t k = 0; k < axes.n; ++k) inserted = inserted || axes.d[k] == i;
-    x.dims[i] = inserted ? 1 : c.in[0].dims[from++];
-  }
-  return x;
-}
-
 void stretch(const Call& c, int, int64_t chunk, float*) {
-  const Arg x = with_inserted_axes(c);
+  const Arg x = with_inserted_axes(c.in[0], c.out[0], static_cast<const BroadcastToAttrs*>(c.attrs)->axes);
   const Arg* const in[1] = {&x};
   const Rows<1> rows = fold_rows<1>(c.out[0], in);
   const bool stream = rows.inner % DL_VLEN == 0 && streams(c.out[0]);

@@ -17,6 +17,9 @@ DL_INLINE int64_t elem_size(Elem e) {
       return 8;
     case Elem::u8:
       return 1;
+    case Elem::bf16:
+    case Elem::f16:
+      return 2;
   }
   return 0;
 }

@@ -117,6 +117,9 @@ void cast_from(const Call& c, int64_t chunk) {
       return cast_run<T, int64_t>(c, chunk);
     case Elem::u8:
       return cast_run<T, uint8_t>(c, chunk);
+    case Elem::bf16:
+    case Elem::f16:
+      return;  // live on devices alone
   }
 }
 
@@ -132,6 +135,9 @@ void run_cast(const Call& c, int, int64_t chunk, float*) {
       return cast_from<int64_t>(c, chunk);
     case Elem::u8:
       return cast_from<uint8_t>(c, chunk);
+    case Elem::bf16:
+    case Elem::f16:
+      return;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // Shapes with stretched extents, folded into as few loops as they need.
+#include "kernels/dims.h"
 #include "kernels/kernel.h"
 
 namespace dl::DL_ISA {
@@ -17,7 +18,7 @@ struct Rows {
     int64_t index[6];       // along the outer loops
     int64_t at[kOperands];  // offsets of the operands
   };
-  Position position(int64_t r) const {
+  DL_HD Position position(int64_t r) const {
     Position p{};
     for (int i = rank - 1; i >= 0; --i) {
       p.index[i] = r % dims[i];
@@ -26,7 +27,7 @@ struct Rows {
     }
     return p;
   }
-  void advance(Position& p) const {  // to the next row
+  DL_HD void advance(Position& p) const {  // to the next row
     for (int i = rank - 1; i >= 0; --i) {
       for (int k = 0; k < kOperands; ++k) p.at[k] += stride[i][k];
       if (++p.index[i] < dims[i]) return;
@@ -72,6 +73,19 @@ inline Rows<kOperands> fold_rows(const Arg& out, const Arg* const (&in)[kOperand
     for (int k = 0; k < kOperands; ++k) rows.stride[rows.rank][k] = stride[i][k];
   }
   return rows;
+}
+
+// The input as broadcast_to reads it: with extents 1 put in at the inserted axes of the output.
+inline Arg with_inserted_axes(const Arg& in, const Arg& out, const Dims& axes) {
+  Arg x = in;
+  if (axes.n == 0) return x;
+  x.rank = out.rank;
+  for (int i = 0, from = 0; i < x.rank; ++i) {
+    bool inserted = false;
+    for (int64_t k = 0; k < axes.n; ++k) inserted = inserted || axes.d[k] == i;
+    x.dims[i] = inserted ? 1 : in.dims[from++];
+  }
+  return x;
 }
 
 }  // namespace dl::DL_ISA

@@ -1,0 +1,28 @@
+#pragma once
+// The functions of kernels/elementwise.h for one float of a CUDA thread.
+#include <cuda_runtime.h>
+
+#include "kernels/kernel.h"
+
+namespace dl::DL_ISA {
+
+DL_HD inline float select(bool c, float a, float b) { return c ? a : b; }
+
+namespace math {
+
+DL_HD inline float exp(float x) { return ::expf(x); }
+DL_HD inline float tanh(float x) { return ::tanhf(x); }
+DL_HD inline float sigmoid(float x) { return 1.f / (1.f + ::expf(-x)); }
+DL_HD inline float erf(float x) { return ::erff(x); }
+DL_HD inline float abs(float x) { return ::fabsf(x); }
+DL_HD inline float sqrt(float x) { return ::sqrtf(x); }
+DL_HD inline float log(float x) { return ::logf(x); }
+DL_HD inline float expm1_neg(float x) { return ::expm1f(x); }
+DL_HD inline float log1p_unit(float t) { return ::log1pf(t); }
+DL_HD inline float gelu(float x) { return 0.5f * x * (1.f + erf(0.70710678f * x)); }
+DL_HD inline float gelu_tanh(float x) {
+  return 0.5f * x * (1.f + tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
+}
+
+}  // namespace math
+}  // namespace dl::DL_ISA
