@@ -7,6 +7,7 @@
 #include "cli/tool.h"
 #include "io/input_file.h"
 #include "io/output_file.h"
+#include "train/device.h"
 #include "train/evaluate.h"
 #include "train/gate.h"
 
@@ -72,7 +73,7 @@ int run(cli::Invocation& in) {
     cli::usage_error("--pred -: standard output is a terminal or taken by -o", "name a file, or redirect");
   const std::vector<Gate> gates = gates_of(in, config);
   const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
-  Inference network(ModelFile::load(in.input("--model"), in.tmp), pool.get());
+  Inference network(ModelFile::load(in.input("--model"), in.tmp), pool.get(), open_device(in.device));
   check_gates(gates, planned_metrics(network, config));
   if (in.on("--bench")) return run_bench(in, network, config);
   const Dataset data(in.input("--data"), {.tmp = in.tmp});

@@ -11,6 +11,7 @@
 #include "exchange/onnx_verify.h"
 #include "io/input_file.h"
 #include "io/output_file.h"
+#include "train/device.h"
 #include "train/evaluate.h"
 
 using namespace dl;
@@ -112,7 +113,7 @@ int run(cli::Invocation& in) {
     return 0;
   }
   const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
-  Inference network(ModelFile::load(in.inputs().front(), in.tmp), pool.get());
+  Inference network(ModelFile::load(in.inputs().front(), in.tmp), pool.get(), open_device(in.device));
   const Graph graph = network.network(kAnyBatch).graph;
   if (in.on("--check")) return list_mapping(in, graph);
   const std::string to = in.output();
@@ -126,7 +127,7 @@ int run(cli::Invocation& in) {
     const OnnxTolerance tolerance{config.rtol, config.atol};
     found = verify_onnx(
         file.bytes, [&](int64_t batch) { return network.network(batch).graph; }, values,
-        batches_of(in, network, config), pool.get(), tolerance);
+        batches_of(in, network, config), pool.get(), tolerance, open_device(in.device));
     require_agreement(found, tolerance);
   } else {
     in.log.warning("the file is not verified (--no-verify)");

@@ -6,6 +6,7 @@
 #include "cli/profile.h"
 #include "cli/tool.h"
 #include "nn/summary.h"
+#include "train/device.h"
 #include "train/trainer.h"
 
 using namespace dl;
@@ -32,6 +33,7 @@ TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   };
   r.seed = in.seed;
   r.threads = in.threads;
+  r.device = in.device;
   r.tmp = in.tmp;
   for (const std::string& name : in.all("--no-pass")) r.passes.off.insert(name);
   return r;
@@ -120,6 +122,7 @@ void show_plan_without_data(const cli::Invocation& in) {
   const auto train = in.get<TrainConfig>("train");
   const StepGraph n = build_training_step(model, train, schema_from_model(model), {}, train.batch_size);
   PlanOptions options;
+  options.device = open_device(in.device);
   options.threads = in.threads;
   options.passes.recompute = train.recompute;
   for (const std::string& name : in.all("--no-pass")) options.passes.off.insert(name);

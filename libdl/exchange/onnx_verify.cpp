@@ -17,6 +17,9 @@ void fill(Tensor& t, const Standardization* known, Random& random) {
     case DType::u8:
       for (uint8_t& v : t.data<uint8_t>()) v = static_cast<uint8_t>(random.below(256));
       return;
+    case DType::bf16:
+    case DType::f16:
+      throw Error(Exit::internal, "no input has numbers of 16 bits");
     case DType::i32:
       for (int32_t& v : t.data<int32_t>()) v = static_cast<int32_t>(random.below(10));
       return;
@@ -78,7 +81,7 @@ void compare(const OnnxValue& got, const OnnxValue& want, const OnnxTolerance& t
   compare_labels(got, want, t.atol + t.rtol * a.scale, a);
 }
 
-OnnxValue output_of(const Executor& network, const std::string& name) {
+OnnxValue output_of(Executor& network, const std::string& name) {
   Tensor t(network.output_type(name));
   std::copy_n(static_cast<const char*>(network.output(name)), t.bytes(), static_cast<char*>(t.raw()));
   return onnx_value(t);
@@ -102,7 +105,7 @@ OnnxInputs random_inputs(const Graph& graph, const std::map<std::string, Standar
 std::vector<OnnxAgreement> verify_onnx(const std::string& bytes, const std::function<Graph(int64_t)>& build,
                                        std::map<std::string, Tensor>& values,
                                        const std::vector<OnnxInputs>& batches, Pool* pool,
-                                       const OnnxTolerance& tolerance) {
+                                       const OnnxTolerance& tolerance, std::shared_ptr<Device> device) {
   const OnnxReference reference(bytes);
   std::vector<OnnxAgreement> found;
   for (const OnnxReference::Port& port : reference.outputs()) found.push_back({.output = port.name});
@@ -110,6 +113,7 @@ std::vector<OnnxAgreement> verify_onnx(const std::string& bytes, const std::func
     if (batch.empty() || batch.begin()->second.shape().rank() == 0)
       throw Error(Exit::internal, "a batch has no extent");
     PlanOptions options;
+    options.device = device;
     options.threads = pool_threads(pool);
     Executor network(make_plan(build(batch.begin()->second.shape()[0]), options), pool, values);
     std::map<std::string, OnnxValue> feeds;

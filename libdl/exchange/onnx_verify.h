@@ -8,6 +8,7 @@
 
 #include "base/export.h"
 #include "base/threads.h"
+#include "exec/device.h"
 #include "graph/graph.h"
 #include "nn/model.h"
 
@@ -36,12 +37,13 @@ DL_API OnnxInputs random_inputs(const Graph& graph, const std::map<std::string, 
                                 uint64_t seed);
 
 // `build` gives the network for a batch size. Batches may differ in size, so the symbolic extent is put to
-// use.
+// use. The network runs on `device`, null: the CPU.
 DL_API std::vector<OnnxAgreement> verify_onnx(const std::string& bytes,
                                               const std::function<Graph(int64_t)>& build,
                                               std::map<std::string, Tensor>& values,
                                               const std::vector<OnnxInputs>& batches, Pool* pool,
-                                              const OnnxTolerance& tolerance = {});
+                                              const OnnxTolerance& tolerance = {},
+                                              std::shared_ptr<Device> device = nullptr);
 // Error (numeric) that names each output out of tolerance, with numbers.
 DL_API void require_agreement(const std::vector<OnnxAgreement>& found, const OnnxTolerance& tolerance);
 

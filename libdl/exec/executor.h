@@ -1,5 +1,6 @@
 #pragma once
-// Walks a plan. All memory is taken when the executor is made; running allocates nothing.
+// Walks a plan, on the CPU or on the device that the plan is for. All memory is taken when the executor is made; running
+// allocates nothing.
 #include <memory>
 #include <span>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "exec/arena.h"
+#include "exec/device_session.h"
 #include "exec/plan.h"
 #include "exec/profile.h"
 
@@ -15,7 +17,8 @@ namespace dl {
 class DL_API Executor {
  public:
   // Binds parameters and state by name to tensors of `state`, which must hold them with the right types (Error,
-  // internal, if not) and must outlive the executor. The pool is shared, and so is the arena where one is given.
+  // internal, if not) and must outlive the executor. The pool is shared, and so is the arena where one is given: on a
+  // device it holds what has become of `state` (Arena::fetch). Error (memory) when the device has too little of it.
   Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed = 0,
            std::shared_ptr<Arena> arena = nullptr);
 
@@ -30,6 +33,10 @@ class DL_API Executor {
   void run() { run(0, plan_.graph.nodes.size()); }
   // Nodes [first, last), for callers that look at a value before the step goes on.
   void run(size_t first, size_t last);
+  // Until everything that was run is done; needed for timing alone.
+  void wait() {
+    if (session_) session_->device().wait();
+  }
   // To be called when parameters or state were changed from outside: what was computed from them alone is stale.
   void refresh() { prepared_ = false; }
   // Reports the time of every node from now on; nothing is reported to null. `stage` heads its rows.
@@ -37,9 +44,9 @@ class DL_API Executor {
   // Index behind the node that computes an output: everything before it has run once that node has.
   size_t end_of(std::string_view output) const;
 
-  // A graph output; valid until the next run of an executor with this arena.
-  const void* output(std::string_view name) const;
-  float scalar(std::string_view name) const;
+  // A graph output, on the host; valid until the next run of an executor with this arena.
+  const void* output(std::string_view name);
+  float scalar(std::string_view name);
   const TensorType& output_type(std::string_view name) const;
 
   // For reports of divergence: the first node (in order) up to `last` whose f32 outputs hold a NaN or an infinity when
@@ -61,15 +68,19 @@ class DL_API Executor {
   Plan plan_;
   Pool* pool_;
   std::shared_ptr<Arena> arena_;
-  const char* bound_ = nullptr;  // where the arena was when addresses were taken
-  std::vector<void*> address_;   // per value
-  std::vector<Arg> args_;        // operands of all nodes, one after the other
+  std::unique_ptr<DeviceSession> session_;  // null on the CPU
+  const char* bound_ = nullptr;             // where the arena was when addresses were taken
+  std::vector<void*> address_;              // per value
+  std::vector<Arg> args_;                   // operands of all nodes, one after the other
   std::vector<Step> steps_;
   std::vector<std::vector<size_t>> uses_;  // per value: which args_ point at it
   std::vector<Tensor> fed_;                // per value: keeps fed memory alive
   struct Copy {
     ValueId from, to;
   };
+  const void* on_host(ValueId v);
+  void run_step(size_t k, int first_phase, const Work& work);
+  void copy_updates();
   void prepare();
   void run_nodes(size_t first, size_t last);
   Profile* profile_ = nullptr;

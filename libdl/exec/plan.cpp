@@ -19,6 +19,7 @@ struct Operands {
 
 Plan make_plan(Graph graph, const PlanOptions& options) {
   Plan plan;
+  plan.device = options.device;
   plan.isa = options.isa;
   plan.threads = options.threads;
   if (options.passes.recompute.mode != Recompute::Mode::none && !options.passes.off.contains("recompute")) {
@@ -27,14 +28,18 @@ Plan make_plan(Graph graph, const PlanOptions& options) {
     const Plan without = make_plan(graph, keeping);
     plan.kept = {without.memory.arena_bytes, without.flops()};
   }
-  plan.graph = optimise(std::move(graph), options.passes);
+  PassOptions passes = options.passes;
+  passes.device = options.device != nullptr;
+  plan.graph = optimise(std::move(graph), passes);
   const Graph& g = plan.graph;
   plan.hoisted = g.updates.empty() && !options.passes.off.contains("hoist");
   if (plan.hoisted) plan.prologue = prologue_of(g);
   std::vector<Scratch> scratch;
   for (const Node& n : g.nodes) {
     Work work;
-    const Kernel* kernel = n.op->traits & kView ? nullptr : &cpu_kernel(op_id(*n.op), options.isa);
+    const Kernel* kernel = nullptr;
+    if (!(n.op->traits & kView))
+      kernel = plan.device ? &plan.device->kernel(op_id(*n.op)) : &cpu_kernel(op_id(*n.op), options.isa);
     if (kernel) {
       const Operands operands(g, n);
       Call call;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "exec/cpu.h"
+#include "exec/device.h"
 #include "graph/graph.h"
 #include "passes/memory.h"
 #include "passes/passes.h"
@@ -14,7 +15,8 @@ namespace dl {
 struct PlanOptions {
   PassOptions passes;
   Isa isa = best_isa();
-  int threads = 1;  // shapes grids, never results
+  std::shared_ptr<Device> device = {};  // null: the CPU
+  int threads = 1;                      // shapes grids, never results
 };
 
 struct Plan {
@@ -24,8 +26,9 @@ struct Plan {
   std::vector<Work> work;              // per node
   bool hoisted = false;  // what follows from parameters and state alone is computed once, until they change:
   size_t prologue = 0;   // so many nodes at the start, and what kernels make of fixed weights (Work::once)
-  Isa isa = Isa::base;
-  int threads = 1;  // what the grids were shaped for; any pool may run them
+  std::shared_ptr<Device> device;  // null: the CPU
+  Isa isa = Isa::base;             // of the CPU's kernels
+  int threads = 1;                 // what the grids were shaped for; any pool may run them
 
   // With values that are computed again (PassOptions::recompute): what the plan would be without.
   struct Kept {

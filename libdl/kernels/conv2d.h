@@ -6,8 +6,9 @@
 namespace dl {
 
 // How a convolution is computed. im2col works on images and is right for all attributes. The others give and take the
-// blocked form (kernels/blocked.h); planar takes images. What each can do is in conv_support.h.
-enum class ConvAlgorithm : int32_t { im2col, direct, winograd, depthwise, planar };
+// blocked form (kernels/blocked.h); planar takes images, and channels_last (for devices) that form. What each can do is in
+// conv_support.h.
+enum class ConvAlgorithm : int32_t { im2col, direct, winograd, depthwise, planar, channels_last };
 
 struct Conv2dAttrs {
   int64_t stride[2] = {1, 1};

@@ -24,6 +24,7 @@ constexpr bool conv_supports(ConvAlgorithm algorithm, const ConvGeometry& g, Con
   const bool plain = g.dilation[0] == 1 && g.dilation[1] == 1;
   switch (algorithm) {
     case ConvAlgorithm::im2col:
+    case ConvAlgorithm::channels_last:
       return true;
     case ConvAlgorithm::direct:
       return small &&

@@ -62,7 +62,8 @@ class Builder {
     TensorType type = data ? data->type : TensorType{};
     if (shape.is_object()) {
       if (shape.contains("dtype") &&
-          (!shape["dtype"].is_string() || !parse_dtype(shape["dtype"].get<std::string>(), type.dtype)))
+          (!shape["dtype"].is_string() || !parse_dtype(shape["dtype"].get<std::string>(), type.dtype) ||
+           size_of(type.dtype) == 2))  // those of 16 bits live on devices alone
         throw Error(Exit::config, at + "/dtype", "unknown element type, expected f32, f64, i32, i64 or u8");
       shape = shape.contains("shape") ? shape["shape"] : json();
       at += "/shape";

@@ -30,13 +30,13 @@ namespace op {
 namespace {
 
 void infer_pair(InferCtx& c) {
-  c.require(c.x(0).dtype == DType::f32 && c.x(1).dtype == DType::f32,
+  c.require(is_real(c.x(0).dtype) && c.x(1).dtype == c.x(0).dtype,
             str("takes f32, got ", c.x(0).text(), " and ", c.x(1).text()));
   Shape shape;
   c.require(broadcast_shapes(c.x(0).shape, c.x(1).shape, shape),
             str(c.x(0).text(), " and ", c.x(1).text(),
                 " do not fit: aligned to the right, extents must be equal or 1"));
-  c.out = {{DType::f32, shape}};
+  c.out = {{c.x(0).dtype, shape}};
 }
 
 const Shape& shape_of(GradCtx& c, size_t i) { return c.type(c.x(i)).shape; }
@@ -87,7 +87,7 @@ void infer_broadcast_to(InferCtx& c) {
   const auto& a = c.as<BroadcastToAttrs>();
   const TensorType& x = c.x(0);
   const Shape to(std::span<const int64_t>(a.shape.d, static_cast<size_t>(a.shape.n)));
-  c.require(x.dtype == DType::f32, str("takes f32, got ", x.text()));
+  c.require(is_real(x.dtype), str("takes f32, got ", x.text()));
   Shape from = x.shape;
   if (a.axes.n > 0) {
     c.require(x.shape.rank() + a.axes.n == to.rank(),
@@ -104,7 +104,7 @@ void infer_broadcast_to(InferCtx& c) {
   Shape both;
   c.require(broadcast_shapes(from, to, both) && both == to,
             str(x.text(), " does not stretch to ", to.text()));
-  c.out = {{DType::f32, to}};
+  c.out = {{x.dtype, to}};
 }
 
 void grad_broadcast_to(GradCtx& c) {

@@ -52,10 +52,10 @@ template <class A>
 void require_channels(const InferCtx& c, size_t from, size_t to, size_t r) {
   const auto& a = c.as<A>();
   const TensorType& x = c.x(0);
-  c.require(x.dtype == DType::f32 && x.shape.rank() >= 2, str("takes f32 (N, C, ...), got ", x.text()));
+  c.require(is_real(x.dtype) && x.shape.rank() >= 2, str("takes f32 (N, C, ...), got ", x.text()));
   const TensorType& gamma = c.x(from);
   c.require(gamma.shape.rank() == 1, str("input ", from, " is ", gamma.text(), ", expected f32[C]"));
-  if (a.blocked) image_shape(c, 0, "x", gamma.shape[0], true);
+  if (a.blocked) image_shape(c, 0, "x", gamma.shape[0], ImageForm::any_blocked);
   const TensorType want{DType::f32, {a.blocked ? gamma.shape[0] : x.shape[1]}};
   for (size_t i = from; i < to; ++i)
     c.require(c.x(i) == want,
@@ -169,7 +169,7 @@ const OpDef dropout{
     .traits = kInPlace | kRandom,
     .infer =
         [](InferCtx& c) {
-          c.require(c.x(0).dtype == DType::f32, str("takes f32, got ", c.x(0).text()));
+          c.require(is_real(c.x(0).dtype), str("takes f32, got ", c.x(0).text()));
           c.require(c.x(1) == TensorType{DType::i64, {}}, str("step must be i64[], got ", c.x(1).text()));
           infer_same_as_first(c);
         },

@@ -33,16 +33,16 @@ TensorType check_conv(const InferCtx& c, const Shape& x, const Shape& w, const A
   c.require(w.elements() > 0, str("weight f32[", w.text(), "] is empty"));
   const int64_t oh = window_extent(c, "height", x[2], w[2], a.stride[0], a.dilation[0], a.pads[0], a.pads[2]);
   const int64_t ow = window_extent(c, "width", x[3], w[3], a.stride[1], a.dilation[1], a.pads[1], a.pads[3]);
-  return {DType::f32, {x[0], w[0], oh, ow}};
+  return {c.x(0).dtype, {x[0], w[0], oh, ow}};
 }
 
 void infer_conv2d(InferCtx& c) {
   const auto& a = c.as<Conv2dAttrs>();
-  c.require(c.x(1).dtype == DType::f32 && c.x(1).shape.rank() == 4,
+  c.require(c.x(1).dtype == c.x(0).dtype && c.x(1).shape.rank() == 4,
             str("weight is ", c.x(1).text(), ", expected f32 (out, in/groups, height, width)"));
   const Shape& w = c.x(1).shape;
-  const Shape x = image_shape(c, 0, "input", w[1] * a.groups, blocked_in(a));
-  c.out = {in_form(check_conv(c, x, w, a), blocked_out(a))};
+  const Shape x = image_shape(c, 0, "input", w[1] * a.groups, form_in(a));
+  c.out = {in_form(check_conv(c, x, w, a), form_out(a))};
   c.require(!c.has(2) || c.x(2) == TensorType{DType::f32, {w[0]}},
             str("bias is ", c.has(2) ? c.x(2).text() : "", ", expected f32[", w[0], "]"));
   c.require(!c.has(3) || c.x(3) == c.out[0],
@@ -63,14 +63,15 @@ void infer_grad_input(InferCtx& c) {
   const auto& a = c.as<Conv2dGradAttrs>();
   c.require(a.algorithm != ConvAlgorithm::planar, "planar has no gradient of the input");
   const Shape& w = require_images(c, 0, "weight");
-  const Shape dy = image_shape(c, 1, "dy", w[0], blocked_out(a));
+  const Shape dy = image_shape(c, 1, "dy", w[0], form_out(a));
   const Shape x = shape_attr(c);
-  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, a));
-  c.out = {in_form({DType::f32, x}, blocked_in(a))};
+  require_gradient(c, {c.x(1).dtype, dy}, check_conv(c, x, w, a));
+  c.out = {in_form({c.x(1).dtype, x}, form_in(a))};
   for (const size_t i : {2, 3}) {
     if (!c.has(i)) continue;
-    c.require(a.algorithm == ConvAlgorithm::direct || a.algorithm == ConvAlgorithm::winograd,
-              "only direct and winograd take r and y");
+    c.require(a.algorithm == ConvAlgorithm::direct || a.algorithm == ConvAlgorithm::winograd ||
+                  a.algorithm == ConvAlgorithm::channels_last,
+              "only direct, winograd and channels_last take r and y");
     c.require(c.x(i) == c.out[0],
               str(i == 2 ? "r" : "y", " is ", c.x(i).text(), ", expected ", c.out[0].text()));
   }
@@ -79,10 +80,10 @@ void infer_grad_input(InferCtx& c) {
 void infer_grad_weight(InferCtx& c) {
   const auto& a = c.as<Conv2dGradAttrs>();
   const Shape w = shape_attr(c);
-  const Shape x = image_shape(c, 0, "input", w[1] * a.groups, blocked_in(a));
-  const Shape dy = image_shape(c, 1, "dy", w[0], blocked_out(a));
-  require_gradient(c, {DType::f32, dy}, check_conv(c, x, w, a));
-  c.out = {{DType::f32, w}};
+  const Shape x = image_shape(c, 0, "input", w[1] * a.groups, form_in(a));
+  const Shape dy = image_shape(c, 1, "dy", w[0], form_out(a));
+  require_gradient(c, {c.x(1).dtype, dy}, check_conv(c, x, w, a));
+  c.out = {{DType::f32, w}};  // whatever x and dy are: it goes into f32 parameters
 }
 
 Attrs grad_attrs(const Conv2dAttrs& a, const Shape& shape, ConvAlgorithm algorithm) {
@@ -105,7 +106,9 @@ void grad_conv2d(GradCtx& c) {
   const Shape &ws = c.type(w).shape, &xs = c.type(x).shape;
   const Shape images{xs[0], ws[1] * a.groups, xs[2], xs[3]};
   const auto dy_images = [&] {
-    return blocked_out(a) ? c.emit(op::from_blocked, {dy}, make_attrs(FromBlockedAttrs{ws[0]})) : dy;
+    return form_out(a) != ImageForm::images
+               ? c.emit(op::from_blocked, {dy}, make_attrs(FromBlockedAttrs{ws[0]}))
+               : dy;
   };
   if (c.needs(0) && a.algorithm == ConvAlgorithm::planar) {  // which gives no images
     c.dx[0] = c.emit(op::conv2d_grad_input, {w, dy_images()}, grad_attrs(a, images, ConvAlgorithm::im2col));

@@ -25,25 +25,25 @@ constexpr auto window_fields(
 }
 
 constexpr auto enum_names(const ConvAlgorithm*) {
-  return std::array<std::string_view, 5>{"im2col", "direct", "winograd", "depthwise", "planar"};
+  return std::array<std::string_view, 6>{"im2col",    "direct", "winograd",
+                                         "depthwise", "planar", "channels_last"};
 }
 template <class A>
 constexpr auto algorithm_field() {
   return field("algorithm", &A::algorithm,
-               "How it is computed; all but im2col work on the blocked form, planar takes images.");
+               "How it is computed; all but im2col work on a blocked form, planar takes images.");
 }
 
-// Whether the input of conv2d is in blocked form, and its output; the other way round for conv_transpose2d.
+// The form of the output of conv2d, and of its input; the other way round for conv_transpose2d.
 template <class A>
-bool blocked_in(const A& a) {
-  return a.algorithm != ConvAlgorithm::im2col && a.algorithm != ConvAlgorithm::planar;
+ImageForm form_out(const A& a) {
+  return a.algorithm == ConvAlgorithm::im2col          ? ImageForm::images
+         : a.algorithm == ConvAlgorithm::channels_last ? ImageForm::channels_last
+                                                       : ImageForm::blocked;
 }
 template <class A>
-bool blocked_out(const A& a) {
-  return a.algorithm != ConvAlgorithm::im2col;
-}
-inline TensorType in_form(const TensorType& images, bool blocked) {
-  return blocked ? TensorType{images.dtype, blocked_shape(images.shape)} : images;
+ImageForm form_in(const A& a) {
+  return a.algorithm == ConvAlgorithm::planar ? ImageForm::images : form_out(a);
 }
 
 // Two per output element and tap, padding included.

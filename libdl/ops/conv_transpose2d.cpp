@@ -38,17 +38,17 @@ int64_t spread_extent(const InferCtx& c, int axis, int64_t extent, int64_t kerne
 void infer_conv_transpose2d(InferCtx& c) {
   const auto& a = c.as<ConvTranspose2dAttrs>();
   c.require(a.algorithm != ConvAlgorithm::planar, "planar has no transpose");
-  c.require(c.x(1).dtype == DType::f32 && c.x(1).shape.rank() == 4,
+  c.require(c.x(1).dtype == c.x(0).dtype && c.x(1).shape.rank() == 4,
             str("weight is ", c.x(1).text(), ", expected f32 (in, out/groups, height, width)"));
   const Shape& w = c.x(1).shape;
   c.require(w.elements() > 0, str("weight f32[", w.text(), "] is empty"));
   c.require(w[0] % a.groups == 0, str(w[0], " input channels cannot be split into ", a.groups, " groups"));
-  const Shape x = image_shape(c, 0, "input", w[0], blocked_out(a));
+  const Shape x = image_shape(c, 0, "input", w[0], form_out(a));
   c.require(x[1] == w[0], str("input has ", x[1], " channels, weight expects ", w[0]));
   const Shape y{x[0], w[1] * a.groups, spread_extent(c, 0, x[2], w[2]), spread_extent(c, 1, x[3], w[3])};
   c.require(!c.has(2) || c.x(2) == TensorType{DType::f32, {y[1]}},
             str("bias is ", c.has(2) ? c.x(2).text() : "", ", expected f32[", y[1], "]"));
-  c.out = {in_form({DType::f32, y}, blocked_in(a))};
+  c.out = {in_form({c.x(0).dtype, y}, form_in(a))};
 }
 
 template <class To>
@@ -75,7 +75,9 @@ void grad_conv_transpose2d(GradCtx& c) {
   }
   if (c.node.in.size() < 3 || !c.needs(2)) return;
   const FromBlockedAttrs images{ws[1] * a.groups};
-  c.dx[2] = sum_over(c, blocked_in(a) ? c.emit(op::from_blocked, {dy}, make_attrs(images)) : dy, {0, 2, 3});
+  c.dx[2] =
+      sum_over(c, form_in(a) != ImageForm::images ? c.emit(op::from_blocked, {dy}, make_attrs(images)) : dy,
+               {0, 2, 3});
 }
 
 }  // namespace

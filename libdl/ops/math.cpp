@@ -15,7 +15,7 @@ constexpr auto fields(const ScaleShiftAttrs*) {
                     field("shift", &ScaleShiftAttrs::shift, "Summand.")};
 }
 constexpr auto enum_names(const Elem*) {
-  return std::array<std::string_view, 5>{"f32", "f64", "i32", "i64", "u8"};
+  return std::array<std::string_view, 7>{"f32", "f64", "i32", "i64", "u8", "bf16", "f16"};
 }
 constexpr auto fields(const CastAttrs*) {
   return std::tuple{field("to", &CastAttrs::to, "Element type of the result.")};

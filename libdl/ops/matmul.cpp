@@ -28,14 +28,19 @@ constexpr auto fields(const AffineAttrs*) {
 
 namespace {
 
-void require_f32(const InferCtx& c, const char* names) {
-  for (size_t i = 0; i < c.in.size(); ++i)
-    if (c.has(i)) c.require(c.x(i).dtype == DType::f32, str("takes f32 ", names, ", got ", c.x(i).text()));
+// Operands of one type; `bias`, where there is one, is f32 beside operands of 16 bits.
+void require_real(const InferCtx& c, const char* names, size_t bias = ~size_t{0}) {
+  for (size_t i = 0; i < c.in.size(); ++i) {
+    if (!c.has(i)) continue;
+    const DType t = c.x(i).dtype;
+    c.require(i == bias ? t == DType::f32 : is_real(t) && t == c.x(0).dtype,
+              str("takes f32 ", names, ", got ", c.x(i).text()));
+  }
 }
 
 void infer_matmul(InferCtx& c) {
   const auto& t = c.as<MatmulAttrs>();
-  require_f32(c, "matrices");
+  require_real(c, "matrices");
   const Shape &a = c.x(0).shape, &b = c.x(1).shape;
   const int ra = a.rank(), rb = b.rank();
   c.require(ra >= 2 && rb >= 2, str("takes matrices, got ", c.x(0).text(), " and ", c.x(1).text()));
@@ -59,7 +64,7 @@ void infer_matmul(InferCtx& c) {
             wants_aux ? "epilogue needs the input aux" : "the input aux is for an epilogue");
   c.require(!wants_aux || c.x(2).shape == y,
             str("aux is ", wants_aux ? c.x(2).text() : "", ", expected f32[", y.text(), "]"));
-  c.out = {{DType::f32, y}};
+  c.out = {{c.x(0).dtype, y}};
 }
 
 // With a 2-D b, further axes of a are rows: its gradient needs them flattened.
@@ -91,7 +96,7 @@ int64_t flops_matmul(const InferCtx& c) {
 }
 
 void infer_affine(InferCtx& c) {
-  require_f32(c, "tensors");
+  require_real(c, "tensors", 2);
   const Shape &x = c.x(0).shape, &w = c.x(1).shape;
   c.require(x.rank() >= 2, str("input is ", c.x(0).text(), ", expected (rows, features)"));
   c.require(w.rank() == 2, str("weight is ", c.x(1).text(), ", expected (out, in)"));
@@ -101,7 +106,7 @@ void infer_affine(InferCtx& c) {
             str("bias is ", c.has(2) ? c.x(2).text() : "", ", expected f32[", w[0], "]"));
   Shape y = x;
   y[y.rank() - 1] = w[0];
-  c.out = {{DType::f32, y}};
+  c.out = {{c.x(0).dtype, y}};
 }
 
 void grad_affine(GradCtx& c) {

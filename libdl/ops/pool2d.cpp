@@ -78,7 +78,7 @@ void infer_max_grad(InferCtx& c) {
 void infer_avg_grad(InferCtx& c) {
   const Shape& dy = require_windowed(c, 0, "dy");
   const Dims& d = c.as<AvgPool2dGradAttrs>().shape;
-  const int64_t planes = dy.rank() == 4 ? d.d[1] : channel_blocks(d.d[1]);
+  const int64_t lanes = dy.rank() == 4 ? 1 : dy[4], planes = (d.d[1] + lanes - 1) / lanes;
   c.require(d.n == 4 && d.d[0] == dy[0] && planes == dy[1], str("shape does not fit dy ", c.x(0).text()));
   c.out = {c.x(0)};
   c.out[0].shape[2] = d.d[2];

@@ -34,7 +34,7 @@ std::array<bool, kMaxRank> reduced_axes(const InferCtx& c, int rank) {
 
 void infer_reduce(InferCtx& c) {
   const TensorType& x = c.x(0);
-  c.require(x.dtype == DType::f32, str("takes f32, got ", x.text()));
+  c.require(is_real(x.dtype), str("takes f32, got ", x.text()));
   const auto reduced = reduced_axes(c, x.shape.rank());
   Shape y;
   for (int i = 0; i < x.shape.rank(); ++i) {
@@ -128,7 +128,7 @@ const OpDef sum_to{
           const Dims& d = c.as<SumToAttrs>().shape;
           const Shape to(std::span<const int64_t>(d.d, static_cast<size_t>(d.n)));
           Shape both;
-          c.require(c.x(0).dtype == DType::f32, str("takes f32, got ", c.x(0).text()));
+          c.require(is_real(c.x(0).dtype), str("takes f32, got ", c.x(0).text()));
           c.require(broadcast_shapes(c.x(0).shape, to, both) && both == c.x(0).shape,
                     str(c.x(0).text(), " is not a stretched ", to.text()));
           c.out = {{DType::f32, to}};

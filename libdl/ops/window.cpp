@@ -19,30 +19,38 @@ int64_t window_extent(const InferCtx& c, const char* what, int64_t extent, int64
 
 const Shape& require_images(const InferCtx& c, size_t i, const char* name) {
   const TensorType& t = c.x(i);
-  c.require(t.dtype == DType::f32 && t.shape.rank() == 4,
+  c.require(is_real(t.dtype) && t.shape.rank() == 4,
             str(name, " is ", t.text(), ", expected f32 (batch, channels, height, width)"));
   return t.shape;
 }
 
 const Shape& require_windowed(const InferCtx& c, size_t i, const char* name) {
   const TensorType& t = c.x(i);
-  const bool blocked = t.shape.rank() == 5 && t.shape[4] == kChannelBlock;
-  return blocked && t.dtype == DType::f32 ? t.shape : require_images(c, i, name);
+  const bool blocked = t.shape.rank() == 5 && (t.shape[4] == kChannelBlock || t.shape[1] == 1);
+  return blocked && is_real(t.dtype) ? t.shape : require_images(c, i, name);
 }
 
-Shape image_shape(const InferCtx& c, size_t i, const char* name, int64_t channels, bool blocked) {
-  if (!blocked) return require_images(c, i, name);
+Shape image_shape(const InferCtx& c, size_t i, const char* name, int64_t channels, ImageForm form) {
+  if (form == ImageForm::images) return require_images(c, i, name);
   const TensorType& t = c.x(i);
   const Shape& s = t.shape;
-  c.require(
-      t.dtype == DType::f32 && s.rank() == 5 && s[4] == kChannelBlock && s[1] == channel_blocks(channels),
-      str(name, " is ", t.text(), ", expected ", channels, " channels in blocked form (batch, ",
-          channel_blocks(channels), ", height, width, ", kChannelBlock, ")"));
+  const auto is = [&](ImageForm one) {
+    return form != (one == ImageForm::blocked ? ImageForm::channels_last : ImageForm::blocked) &&
+           in_form({t.dtype, {s[0], channels, s[2], s[3]}}, one) == t;
+  };
+  c.require(is_real(t.dtype) && s.rank() == 5 && (is(ImageForm::blocked) || is(ImageForm::channels_last)),
+            str(name, " is ", t.text(), ", expected ", channels, " channels in blocked form (batch, ",
+                channel_blocks(channels), ", height, width, ", kChannelBlock,
+                ") or last (batch, 1, height, width, ", channels_last_lanes(channels), ")"));
   return {s[0], channels, s[2], s[3]};
 }
 
-Shape blocked_shape(const Shape& images) {
-  return {images[0], channel_blocks(images[1]), images[2], images[3], kChannelBlock};
+TensorType in_form(const TensorType& images, ImageForm form) {
+  const Shape& s = images.shape;
+  if (form == ImageForm::images) return images;
+  if (form == ImageForm::channels_last)
+    return {images.dtype, {s[0], 1, s[2], s[3], channels_last_lanes(s[1])}};
+  return {images.dtype, {s[0], channel_blocks(s[1]), s[2], s[3], kChannelBlock}};
 }
 
 }  // namespace dl

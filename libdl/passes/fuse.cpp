@@ -92,7 +92,7 @@ class Fuser {
   // Whether this gradient of a convolution's input can be added to and masked as it is written.
   bool has_epilogue(const Node& p) const {
     const json algorithm = attribute(p, "algorithm");
-    return algorithm == "direct" || algorithm == "winograd";
+    return algorithm == "direct" || algorithm == "winograd" || algorithm == "channels_last";
   }
 
   // Whether the node could add another term to its result before the activation.

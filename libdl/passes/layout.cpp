@@ -61,9 +61,9 @@ Shape shape_of(const Dims& d) { return Shape(std::span<const int64_t>(d.d, stati
 
 class Layout {
  public:
-  Layout(const Graph& g, bool winograd)
+  Layout(const Graph& g, const LayoutOptions& options)
       : g_(g),
-        winograd_(winograd),
+        options_(options),
         plain_(copy_leaves(g, out_)),
         blocked_(g.values.size(), kNone),
         native_(g.values.size()) {}
@@ -97,7 +97,8 @@ class Layout {
 
   ValueId blocked(ValueId v) {
     ValueId& b = blocked_[at(v)];
-    if (b == kNone) b = emit(node_of(v), op::to_blocked, {plain(v)})[0];
+    if (b == kNone)
+      b = emit(node_of(v), op::to_blocked, {plain(v)}, make_attrs(ToBlockedAttrs{options_.channels_last}))[0];
     return b;
   }
 
@@ -141,7 +142,8 @@ class Layout {
 
   template <class A>
   ConvAlgorithm choose(const A& a, ConvPass pass, const Shape& x, const Shape& w, const Shape& y) const {
-    return best_algorithm(geometry(a, x, w, y), pass, winograd_);
+    if (options_.channels_last) return ConvAlgorithm::channels_last;
+    return best_algorithm(geometry(a, x, w, y), pass, options_.winograd);
   }
 
   ValueId form(ValueId v, bool in_blocks) { return in_blocks ? blocked(v) : plain(v); }
@@ -200,9 +202,17 @@ class Layout {
 
   bool images(ValueId v) const {
     const TensorType& t = g_.type(v);
-    return t.dtype == DType::f32 && t.shape.rank() == 4;
+    return is_real(t.dtype) && t.shape.rank() == 4;
   }
-  bool whole_blocks(ValueId v) const { return g_.type(v).shape[1] % kChannelBlock == 0; }
+  // Lanes of a block, and blocks, of an image with so many channels.
+  int64_t lanes(int64_t channels) const {
+    return options_.channels_last ? channels_last_lanes(channels) : kChannelBlock;
+  }
+  int64_t blocks(int64_t channels) const { return (channels + lanes(channels) - 1) / lanes(channels); }
+  bool whole_blocks(ValueId v) const {
+    const int64_t channels = g_.type(v).shape[1];
+    return channels % lanes(channels) == 0;
+  }
 
   // The node with all inputs and the output in blocked form.
   bool all_blocked(const Node& n, Attrs a) {
@@ -256,13 +266,13 @@ class Layout {
     const auto& a = attrs<ReduceAttrs>(n);
     if (!images(n.in[0]) || a.keepdims) return false;
     if (!is_dims(a.axes, {2, 3}) && !is_dims(a.axes, {0, 2, 3})) return false;
-    Shape lanes = g_.type(n.out[0]).shape;
-    const int axis = lanes.rank() - 1;
-    const int64_t channels = lanes[axis];
-    lanes[axis] = channel_blocks(channels) * kChannelBlock;
+    Shape padded = g_.type(n.out[0]).shape;
+    const int axis = padded.rank() - 1;
+    const int64_t channels = padded[axis];
+    padded[axis] = blocks(channels) * lanes(channels);
     ValueId y = emit(n, *n.op, {blocked(n.in[0])}, n.attrs)[0];
-    y = emit(n, op::reshape, {y}, reshape_attrs(lanes))[0];
-    if (lanes[axis] != channels) y = emit(n, op::slice, {y}, make_attrs(SliceAttrs{axis, 0, channels}))[0];
+    y = emit(n, op::reshape, {y}, reshape_attrs(padded))[0];
+    if (padded[axis] != channels) y = emit(n, op::slice, {y}, make_attrs(SliceAttrs{axis, 0, channels}))[0];
     define(n, {y}, false);
     return true;
   }
@@ -273,9 +283,9 @@ class Layout {
     if (!images(n.out[0]) || !whole_blocks(n.out[0]) || !is_dims(a.axes, {2, 3})) return false;
     if (g_.type(n.in[0]).shape.rank() != 2 || !read_with_native(n.out[0])) return false;
     const Shape& y = g_.type(n.out[0]).shape;
-    const int64_t blocks = channel_blocks(y[1]);
-    const ValueId x = emit(n, op::reshape, {plain(n.in[0])}, reshape_attrs({y[0], blocks, kChannelBlock}))[0];
-    const BroadcastToAttrs to{dims_of({y[0], blocks, y[2], y[3], kChannelBlock}), a.axes};
+    const int64_t b = blocks(y[1]), l = lanes(y[1]);
+    const ValueId x = emit(n, op::reshape, {plain(n.in[0])}, reshape_attrs({y[0], b, l}))[0];
+    const BroadcastToAttrs to{dims_of({y[0], b, y[2], y[3], l}), a.axes};
     define(n, emit(n, *n.op, {x}, make_attrs(to)), true);
     return true;
   }
@@ -289,17 +299,21 @@ class Layout {
       if (!whole_blocks(x)) return false;
     if (!cut) {
       const int64_t axis = attrs<ConcatAttrs>(n).axis;
-      return (axis == 1 || axis == -3) && all_blocked(n, make_attrs(ConcatAttrs{1}));
+      return (axis == 1 || axis == -3) &&
+             all_blocked(n, make_attrs(ConcatAttrs{options_.channels_last ? 4 : 1}));
     }
     const auto& a = attrs<SliceAttrs>(n);
-    if (a.axis != 1 || a.begin < 0 || a.begin % kChannelBlock || !whole_blocks(n.out[0])) return false;
+    if (a.axis != 1 || a.begin < 0 || !whole_blocks(n.out[0])) return false;
+    if (options_.channels_last)
+      return all_blocked(n, make_attrs(SliceAttrs{4, a.begin, a.begin + g_.type(n.out[0]).shape[1]}));
+    if (a.begin % kChannelBlock) return false;
     const int64_t first = a.begin / kChannelBlock;
     const SliceAttrs part{1, first, first + channel_blocks(g_.type(n.out[0]).shape[1])};
     return all_blocked(n, make_attrs(part));
   }
 
   const Graph& g_;
-  bool winograd_;
+  LayoutOptions options_;
   const Node* current_ = nullptr;
   Graph out_;
   std::vector<ValueId> plain_, blocked_;  // ids in out_
@@ -324,6 +338,8 @@ std::string why(ConvAlgorithm how, const ConvGeometry& g, ConvPass pass) {
         return str("no Winograd for ", kernel, " at stride ", g.stride[0], 'x', g.stride[1],
                    g.dilation[0] * g.dilation[1] > 1 ? ", dilated" : "", g.groups > 1 ? ", in groups" : "");
       return "too small for tiles of 4x4, or Winograd is left out";
+    case ConvAlgorithm::channels_last:
+      return "channels last: a matrix product over pixels and taps";
     case ConvAlgorithm::im2col:
       break;
   }
@@ -358,6 +374,6 @@ std::string algorithm_reason(const Graph& g, const Node& n) {
   return why(a.algorithm, s, input ? ConvPass::grad_input : ConvPass::grad_weight);
 }
 
-Graph layout(Graph g, bool winograd) { return Layout(g, winograd).run(); }
+Graph layout(Graph g, const LayoutOptions& options) { return Layout(g, options).run(); }
 
 }  // namespace dl

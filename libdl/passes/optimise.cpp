@@ -24,9 +24,11 @@ Graph optimise(Graph g, const PassOptions& options) {
   run("fold", fold);
   run("simplify", simplify);
   run("fuse", fuse);
-  run("layout", [&](Graph from) { return layout(std::move(from), !options.off.contains("winograd")); });
+  run("layout", [&](Graph from) {
+    return layout(std::move(from), {!options.off.contains("winograd"), options.device});
+  });
   if (!options.off.contains("layout")) run("fuse", fuse);  // blocked convolutions take residuals
-  run("split_batch", split_batch);
+  if (!options.device) run("split_batch", split_batch);
   run("recompute", [&](Graph from) { return recompute(std::move(from), options.recompute); });
   run("schedule", schedule);
   run("hoist", hoist);

@@ -23,8 +23,12 @@ DL_API Graph fold(Graph g);
 DL_API Graph fuse(Graph g);
 
 // Keeps chains of convolutions in blocked form (kernels/blocked.h) and chooses each convolution's algorithm by its
-// shapes; conversions stand at the ends of a chain. `winograd` allows that algorithm.
-DL_API Graph layout(Graph g, bool winograd = true);
+// shapes; conversions stand at the ends of a chain.
+struct LayoutOptions {
+  bool winograd = true;        // may be chosen
+  bool channels_last = false;  // that form for all convolutions, as devices want it
+};
+DL_API Graph layout(Graph g, const LayoutOptions& options = {});
 // Why a convolution of a graph is computed as it is, for people; empty for other nodes.
 DL_API std::string algorithm_reason(const Graph& g, const Node& n);
 
@@ -43,6 +47,7 @@ DL_API size_t prologue_of(const Graph& g);
 struct PassOptions {
   std::set<std::string, std::less<>> off;  // names of passes to leave out, as pass_names() gives them
   Recompute recompute;
+  bool device = false;  // not for the CPU: channels last, nothing that is for the CPU's caches
   bool verify = false;  // after every pass
 };
 // Names of the passes that can be left out, in the order in which they run.

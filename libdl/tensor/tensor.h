@@ -16,6 +16,8 @@ namespace dl {
 enum class DType : uint8_t { f32, f64, i32, i64, u8, bf16, f16 };
 DL_API int64_t size_of(DType t);           // bytes
 DL_API std::string_view name_of(DType t);  // "f32"
+// What layers compute with: f32, or one of the 16-bit types that mixed precision keeps on a device.
+constexpr bool is_real(DType t) { return t == DType::f32 || t == DType::bf16 || t == DType::f16; }
 DL_API bool parse_dtype(std::string_view name, DType& out);
 template <class T>
 constexpr DType dtype_of() {

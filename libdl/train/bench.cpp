@@ -33,14 +33,17 @@ BenchResult bench(Inference& network, int64_t batch, double seconds, Profile* pr
   for (const Value& leaf : executor.graph().values)
     if (leaf.kind == ValueKind::input) executor.feed(leaf.name, random_input(leaf));
   for (const double start = steady_seconds(); out.warm_up < 3 || steady_seconds() - start < 0.1 * seconds;
-       ++out.warm_up)
+       ++out.warm_up) {
     executor.run();
+    executor.wait();
+  }
   if (profile) profile->set_ceilings(measure_ceilings(network.pool(), executor.plan().isa));
   executor.report_to(profile, str("inference, batch ", batch));
   std::vector<double> times;
   for (const double end = steady_seconds() + seconds; steady_seconds() < end || times.size() < 3;) {
     const double start = steady_seconds();
     executor.run();
+    executor.wait();
     times.push_back(steady_seconds() - start);
   }
   executor.report_to(nullptr, {});

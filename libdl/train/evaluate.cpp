@@ -136,7 +136,7 @@ Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptio
     if (with_loss)
       for (const Target& target : network.schema().targets)
         inputs[target.name] = batch.columns[column_of(data.schema(), target.name)];
-    const Executor& run = network.run(inputs);
+    Executor& run = network.run(inputs);
     if (with_loss) {
       e.loss += static_cast<double>(run.scalar("loss")) * static_cast<double>(batch.rows);
       e.loss_samples += batch.rows;

@@ -64,8 +64,11 @@ std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& sc
       str("no output (", join(outputs, ", "), ") has the name of a target (", join(targets, ", "), ")"));
 }
 
-Inference::Inference(ModelFile model, Pool* pool)
-    : model_(std::move(model)), schema_(Schema::parse(model_.data_schema, "model")), pool_(pool) {}
+Inference::Inference(ModelFile model, Pool* pool, std::shared_ptr<Device> device)
+    : model_(std::move(model)),
+      schema_(Schema::parse(model_.data_schema, "model")),
+      pool_(pool),
+      device_(std::move(device)) {}
 
 Model Inference::network(int64_t batch) const {
   const auto section = model_.config.find("model");
@@ -98,6 +101,7 @@ Executor& Inference::executor(int64_t batch) {
   if (!executors_) {
     PlanOptions options;
     options.threads = pool_threads(pool_);
+    options.device = device_;
     executors_ = std::make_unique<ExecutorCache>(
         [this](int64_t samples) {
           Model m = network(samples);
@@ -105,12 +109,12 @@ Executor& Inference::executor(int64_t batch) {
             m = build_evaluation(model_.config.at("model"), train_, schema_, counts_, samples).model;
           return m;
         },
-        options, pool_, model_.parameters, 0, std::make_shared<Arena>());
+        options, pool_, model_.parameters, 0, std::make_shared<Arena>(device_));
   }
   return executors_->at(batch);
 }
 
-const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
+Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
   if (inputs.empty()) throw Error(Exit::internal, "no inputs");
   Executor& executor = this->executor(inputs.begin()->second.shape()[0]);
   for (const auto& [name, tensor] : inputs)
@@ -119,7 +123,7 @@ const Executor& Inference::run(const std::map<std::string, Tensor>& inputs) {
   return executor;
 }
 
-Tensor output_tensor(const Executor& executor, const std::string& name) {
+Tensor output_tensor(Executor& executor, const std::string& name) {
   Tensor t(executor.output_type(name));
   std::memcpy(t.raw(), executor.output(name), static_cast<size_t>(t.bytes()));
   return t;

@@ -39,8 +39,9 @@ using ClassCounts = std::map<std::string, std::vector<int64_t>>;
 // The inference form of a trained network. Plans are made once for each batch size.
 class DL_API Inference {
  public:
-  // The model section and the schema are those of the file. Error (data) when the file lacks a parameter.
-  Inference(ModelFile model, Pool* pool);
+  // The model section and the schema are those of the file. Error (data) when the file lacks a parameter. `device` null:
+  // the CPU.
+  Inference(ModelFile model, Pool* pool, std::shared_ptr<Device> device = nullptr);
   const ModelFile& model() const { return model_; }
   const Schema& schema() const { return schema_; }
   Pool* pool() const { return pool_; }
@@ -50,7 +51,7 @@ class DL_API Inference {
   Model network(int64_t batch) const;
   // Runs a batch; inputs by name with the batch extent, which all of them share. The executor holds the
   // outputs until the next run.
-  const Executor& run(const std::map<std::string, Tensor>& inputs);
+  Executor& run(const std::map<std::string, Tensor>& inputs);
   // The executor for a batch size; made when it is first asked for.
   Executor& executor(int64_t batch);
 
@@ -58,6 +59,7 @@ class DL_API Inference {
   ModelFile model_;
   Schema schema_;
   Pool* pool_;
+  std::shared_ptr<Device> device_;
   bool with_loss_ = false;
   TrainConfig train_;  // its loss alone
   ClassCounts counts_;
@@ -65,6 +67,6 @@ class DL_API Inference {
 };
 
 // A copy of an executor's output.
-DL_API Tensor output_tensor(const Executor& executor, const std::string& name);
+DL_API Tensor output_tensor(Executor& executor, const std::string& name);
 
 }  // namespace dl

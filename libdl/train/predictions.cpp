@@ -22,7 +22,7 @@ PredictionsWriter::PredictionsWriter(const std::string& path, const Dataset& dat
 
 PredictionsWriter::~PredictionsWriter() = default;
 
-void PredictionsWriter::create(const Executor& network) {
+void PredictionsWriter::create(Executor& network) {
   for (const std::string& name : outputs_)
     writer_.create(str("/outputs/", name), row_type(network.output_type(name)));
   for (const Target& t : data_.schema().targets) writer_.create(str("/targets/", t.name), t.type);
@@ -31,7 +31,7 @@ void PredictionsWriter::create(const Executor& network) {
   created_ = true;
 }
 
-void PredictionsWriter::append(const Executor& network, const Batch& batch) {
+void PredictionsWriter::append(Executor& network, const Batch& batch) {
   if (!created_) create(network);
   for (const std::string& name : outputs_)
     writer_.append(str("/outputs/", name), network.output(name), batch.rows);

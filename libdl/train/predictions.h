@@ -21,11 +21,11 @@ class DL_API PredictionsWriter {
   ~PredictionsWriter();
   ArtifactWriter& artifact() { return writer_; }
   // Rows [first, first + rows) of the split: the executor's outputs and the batch's targets.
-  void append(const Executor& network, const Batch& batch);
+  void append(Executor& network, const Batch& batch);
   std::string finish();  // the content hash
 
  private:
-  void create(const Executor& network);
+  void create(Executor& network);
   const Dataset& data_;
   std::string split_;
   std::vector<std::string> outputs_;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "train/device.h"
 #include "train/executor_cache.h"
 #include "train/monitor.h"
 #include "train/resume.h"
@@ -58,10 +59,16 @@ struct Trainer::Impl {
         model(step_graph.model),
         heads(step_graph.heads),
         pool(request.threads) {
+    options.device = open_device(request.device);
     options.threads = request.threads;
     options.passes = request.passes;
     options.passes.recompute = config.recompute;
     plan = make_plan(model.graph, options);
+    require_device_memory(plan, full_batch(), [&](int64_t batch) {
+      return make_plan(build_training_step(section, config, data.schema(), counts, batch).model.graph,
+                       options);
+    });
+    arena = std::make_shared<Arena>(options.device);
     check_metrics();
     footprint = predict_footprint();
   }
@@ -290,6 +297,7 @@ struct Trainer::Impl {
 
   // Of the run as it stands: they share its memory.
   TensorMap model_tensors() const {
+    arena->fetch();
     TensorMap out;
     for (const Parameter& p : model.parameters) out[p.name] = store.at(p.name);
     for (const StateLeaf& s : model.states)
@@ -357,7 +365,6 @@ struct Trainer::Impl {
       result.already_complete = true;
       return finish(result);
     }
-    const auto arena = std::make_shared<Arena>();
     ExecutorCache train(
         [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
         options, pool.pool, store, request.seed, arena);
@@ -472,6 +479,7 @@ struct Trainer::Impl {
   Plan plan;
   Footprint footprint;
   TensorMap store, best;
+  std::shared_ptr<Arena> arena;  // of all executors; on a device it holds what becomes of `store`
   RunCounters counters;
   double last_save = 0;  // by steady_seconds()
   int64_t saved_step = 0, saved_epoch = 0;

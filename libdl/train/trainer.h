@@ -28,6 +28,7 @@ struct TrainRequest {
   std::function<std::string(const json& inputs)> recipe;
   uint64_t seed = 0;
   int threads = 1;
+  std::string device = "cpu";  // as resolve_device() gives it
   std::string tmp;
   PassOptions passes;
   Profile* profile = nullptr;  // where steps and evaluations report their nodes; null: nowhere
@@ -57,7 +58,7 @@ struct TrainResult {
 class DL_API Trainer {
  public:
   // Opens the data, builds the network for the batch size and makes the plan: everything up to the first step.
-  // Errors: Exit::config and Exit::data with what does not fit.
+  // Errors: Exit::config and Exit::data with what does not fit, Exit::memory when the device has too little of it.
   Trainer(TrainRequest request, TrainHooks hooks);
   ~Trainer();
 

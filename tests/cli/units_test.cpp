@@ -11,6 +11,7 @@
 #include "cli/machine.h"
 #include "cli/progress.h"
 #include "cli/record.h"
+#include "train/device.h"
 
 using namespace dl;
 using namespace dl::cli;
@@ -66,7 +67,13 @@ TEST_CASE("a short job says nothing of its progress, not even without a terminal
 TEST_CASE("this process may use at least one core") { CHECK(usable_cores() >= 1); }
 
 TEST_CASE("a device that is absent is an error, auto takes what is there") {
-  CHECK(resolve_device("auto") == "cpu");
-  CHECK_THROWS_AS(resolve_device("cuda:1"), Error);
-  CHECK_THROWS_AS(resolve_device("gpu"), Error);
+  std::string how;
+  CHECK(resolve_device("cpu", how) == "cpu");
+  CHECK(how.empty());
+  CHECK_THROWS_WITH_AS(resolve_device("gpu", how), doctest::Contains("expected cpu, cuda, cuda:N or auto"),
+                       Error);
+  CHECK_THROWS_WITH_AS(resolve_device("cuda:", how), doctest::Contains("is not known"), Error);
+  CHECK_THROWS_AS(resolve_device("cuda:4000", how), Error);
+  const std::string found = resolve_device("auto", how);
+  CHECK(how.starts_with(found));
 }

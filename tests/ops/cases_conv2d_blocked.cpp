@@ -153,7 +153,7 @@ const AddRows kGradInput({
     {"conv2d_grad_input",
      {"f32[3,2,3,3]", "f32[1,3,4,4]", "f32[1,2,4,4]"},
      R"({"pads": 1, "shape": [1,2,4,4]})",
-     {.error = "only direct and winograd take r and y"}},
+     {.error = "only direct, winograd and channels_last take r and y"}},
     {"conv2d_grad_input",
      {"f32[3,2,3,3]", "f32[1,1,4,4,16]", "", "f32[1,1,4,5,16]"},
      R"({"algorithm": "direct", "pads": 1, "shape": [1,2,4,4]})",

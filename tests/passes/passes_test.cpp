@@ -154,7 +154,7 @@ TEST_CASE("layout keeps a chain in blocked form with one conversion at its end")
 %8 = reduce_mean(%6) {"axes":[2,3]} : f32[2,32] ; mean
 output flat %7
 output mean %8)");
-  const Graph with = layout(g), without = layout(g, false);
+  const Graph with = layout(g), without = layout(g, {.winograd = false});
   verify(with);
   CHECK(print(with) == R"(graph g
 %0 = input x : f32[2,3,8,8]

@@ -52,18 +52,6 @@ int usable_cores() {
   return limit > 0 ? std::clamp(static_cast<int>(std::ceil(limit)), 1, n) : n;
 }
 
-std::string resolve_device(const std::string& asked) {
-  if (asked == "cpu" || asked == "auto") return "cpu";
-  if (asked == "cuda" || (asked.starts_with("cuda:") && asked.size() > 5 &&
-                          asked.find_first_not_of("0123456789", 5) == std::string::npos)) {
-    throw Error(Exit::device, {},
-                str("device '", asked, "' is not there: this build has no CUDA kernels, only the CPU's"),
-                "use --device cpu, or --device auto to take what is there");
-  }
-  throw Error(Exit::usage, {},
-              str("--device '", asked, "' is not known, expected cpu, cuda, cuda:N or auto"));
-}
-
 bool is_terminal(int fd) { return isatty(fd) == 1; }
 
 double parse_duration(const std::string& text) {

@@ -5,8 +5,6 @@
 namespace dl::cli {
 
 int usable_cores();  // the affinity mask, cut by the CPU quota of the control groups
-// "cpu" and "auto" give "cpu"; "cuda" and "cuda:N" throw Error(Exit::device) with what was looked for.
-std::string resolve_device(const std::string& asked);
 bool is_terminal(int fd);
 // "90", "90s", "1h30m", "2d", "500ms" -> seconds; negative when the text is no duration.
 double parse_duration(const std::string& text);

@@ -20,6 +20,7 @@
 #include "cli/options.h"
 #include "cli/schema.h"
 #include "cli/tool.h"
+#include "train/device.h"
 
 namespace dl::cli {
 
@@ -206,9 +207,9 @@ class Runner {
   }
 
   void set_up_machine() {
-    const std::string device = in_.text("--device");
-    in_.device = resolve_device(device);
-    if (device == "auto") in_.log.info(str("device: ", in_.device));
+    std::string how;
+    in_.device = resolve_device(in_.text("--device"), how);
+    if (!how.empty()) in_.log.info(str("device: ", how));
     const int64_t threads = in_.has("--threads") ? in_.integer("--threads") : usable_cores();
     if (threads < 1 || threads > 256)
       usage_error(str("--threads: ", threads, " is out of range, expected 1 to 256"));

@@ -14,6 +14,7 @@ const Kernel& forward(const Call& c) {
       return conv_depthwise;
     case ConvAlgorithm::planar:
       return conv_planar;
+    case ConvAlgorithm::channels_last:  // for devices alone
     case ConvAlgorithm::im2col:
       break;
   }
@@ -28,6 +29,7 @@ const Kernel& grad_input(const Call& c) {
     case ConvAlgorithm::depthwise:
       return conv_depthwise_grad_input;
     case ConvAlgorithm::planar:  // has no such pass
+    case ConvAlgorithm::channels_last:  // for devices alone
     case ConvAlgorithm::im2col:
       break;
   }
@@ -43,6 +45,7 @@ const Kernel& grad_weight(const Call& c) {
       return conv_depthwise_grad_weight;
     case ConvAlgorithm::planar:
       return conv_planar_grad_weight;
+    case ConvAlgorithm::channels_last:  // for devices alone
     case ConvAlgorithm::im2col:
       break;
   }

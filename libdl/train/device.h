@@ -1,0 +1,25 @@
+#pragma once
+// Which device a run computes on, and whether it fits there.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/export.h"
+#include "exec/plan.h"
+
+namespace dl {
+
+// What --device asks for (cpu, cuda, cuda:N or auto) as the device that is there: "cpu" or "cuda:N". Error (device) with
+// what was looked for, Error (usage) for another text. `how` says for auto what was chosen and why.
+DL_API std::string resolve_device(const std::string& asked, std::string& how);
+// A resolved device; null for the CPU.
+DL_API std::shared_ptr<Device> open_device(const std::string& resolved);
+
+// Bytes that a plan takes on its device: parameters and state, activations, constants, and batches twice.
+DL_API int64_t device_bytes(const Plan& plan);
+// Error (memory) with the plan's figures and the largest batch that fits, where the plan, which is for a batch of
+// `batch`, does not fit into the device's free memory. `plan_for` makes the plan of another batch.
+DL_API void require_device_memory(const Plan& plan, int64_t batch,
+                                  const std::function<Plan(int64_t batch)>& plan_for);
+
+}  // namespace dl
