@@ -27,11 +27,11 @@ constexpr int kTilePad = 4;  // floats behind a row of a finished tile
 
 // Extents of a slice of `rows` rows of A or columns of B in shared memory; rows are padded against bank conflicts.
 template <class T, bool kAlongK>
-constexpr int slice_pitch(int rows) {
+DL_HD constexpr int slice_pitch(int rows) {
   return (kAlongK ? kSliceDepth<T> : rows) + kPackSize<T>;
 }
 template <class T, bool kAlongK>
-constexpr int slice_size(int rows) {
+DL_HD constexpr int slice_size(int rows) {
   return (kAlongK ? rows : kSliceDepth<T>)*slice_pitch<T, kAlongK>(rows);
 }
 
@@ -114,9 +114,9 @@ template <class T, class Element, bool kA, bool kB, int kM, int kN>
 struct TensorTile {
   static constexpr int kDepth = sizeof(T) == 4 ? 8 : 16;
   template <class Use, bool kRowMajor>
-  using Fragment = nvcuda::wmma::fragment<
-      Use, 16, 16, kDepth, Element,
-      std::conditional_t<kRowMajor, nvcuda::wmma::row_major, nvcuda::wmma::col_major>>;
+  using Fragment =
+      nvcuda::wmma::fragment<Use, 16, 16, kDepth, Element,
+                             std::conditional_t<kRowMajor, nvcuda::wmma::row_major, nvcuda::wmma::col_major>>;
   nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, kDepth, float> acc[4][2];
 
   __device__ __forceinline__ TensorTile() {
@@ -190,13 +190,12 @@ struct GemmGrid {
   int64_t blocks() const { return problems * parts * tiles_m * tiles_n; }
 };
 constexpr int kTileM[] = {128, 128, 64}, kTileN[] = {128, 64, 64};
-constexpr int tile_threads(int m, int n) { return m * n / 64; }
+DL_HD constexpr int tile_threads(int m, int n) { return m * n / 64; }
 
 template <class A, class B, int kM, int kN>
 constexpr size_t gemm_shared() {
   using T = typename A::T;
-  const size_t slices =
-      sizeof(T) * kStages * (slice_size<T, A::kAlongK>(kM) + slice_size<T, B::kAlongK>(kN));
+  const size_t slices = sizeof(T) * kStages * (slice_size<T, A::kAlongK>(kM) + slice_size<T, B::kAlongK>(kN));
   const size_t tile = sizeof(float) * kM * (kN + kTilePad);
   return slices > tile ? slices : tile;
 }
@@ -255,9 +254,9 @@ __global__ void __launch_bounds__(tile_threads(kM, kN))
 // ---- the choice of tiles and parts -----------------------------------------------------------------------------------
 
 // A model of a large device, whatever the one at hand: bits must not depend on it.
-constexpr double kProcessors = 132, kPartCost = 2.5;            // of writing and adding an element of a part
-constexpr int64_t kLongSum = 8192;  // terms that one float adds up, where sums are over pixels
-constexpr double kTileCost[] = {1, 1.15, 1.4};                  // of a multiplication, by the size of the tile
+constexpr double kProcessors = 132, kPartCost = 2.5;  // of writing and adding an element of a part
+constexpr int64_t kLongSum = 8192;              // terms that one float adds up, where sums are over pixels
+constexpr double kTileCost[] = {1, 1.15, 1.4};  // of a multiplication, by the size of the tile
 constexpr int64_t kFullGrid = 2 * int64_t{132}, kLeastDepth = 256;  // blocks that fill it; depth worth a part
 
 // Big tiles read less; small ones and parts of k fill the device. longest: a bound on the depth of a part, or 0.

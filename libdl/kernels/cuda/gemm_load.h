@@ -38,7 +38,8 @@ struct MatrixSource {
     static constexpr int kPacks = (kAlong ? kDepth : kTile) / kPack;  // in a row of the slice
     static constexpr int kRows = kThreads / kPacks, kTurns = (kAlong ? kTile : kDepth) / kRows;
     const T* from;
-    int row, k, end, left, to;  // along k: rows and k of the first pack; else the k, and the columns left from the first
+    int row, k, end, left,
+        to;  // along k: rows and k of the first pack; else the k, and the columns left from the first
     static_assert(kThreads % kPacks == 0 && kTurns * kRows == (kAlong ? kTile : kDepth));
 
     __device__ __forceinline__ void begin(const MatrixSource& s, int z, int first, int k0, int k1) {

@@ -104,11 +104,11 @@ struct Output {
   Floats y, bias, added, mask, aux;
   Act act = Act::none;
   Picture picture;
-  bool plain = true;     // places stand one behind the other
-  bool whole = false;    // four channels are written at once
-  int64_t problem = 0;   // from one plain matrix to the next
-  int m = 0, n = 0;      // of a problem
-  int padding = 0;       // lanes behind the last channel, to be zero
+  bool plain = true;    // places stand one behind the other
+  bool whole = false;   // four channels are written at once
+  int64_t problem = 0;  // from one plain matrix to the next
+  int m = 0, n = 0;     // of a problem
+  int padding = 0;      // lanes behind the last channel, to be zero
   int groups = 1, h = 1, w = 1, step_h = 1, step_w = 1;
   Divider by_places, by_columns;
   float* parts = nullptr;  // (part, z, m, width)
@@ -216,7 +216,8 @@ struct Output {
 };
 
 // The end of an output that was computed in parts: one thread, one element or four.
-inline __global__ void finish_kernel(const Output out, int count) {
+template <class Out>
+__global__ void finish_kernel(const Out out, int count) {
   const int width = out.width(), step = out.whole ? 4 : 1;
   const int64_t size = out.problems * out.m * width;
   for (int64_t i = thread_index(); i < size / step; i += thread_count()) {
@@ -256,7 +257,8 @@ void run_gemm(const Call& c, const GemmGrid& g, const A& a, const B& b, Output o
   out.parts = g.parts > 1 ? scratch : nullptr;
   launch_gemm(c, g, a, b, out);
   if (g.parts > 1)
-    launch(c, finish_kernel, blocks_for(c, out.part_size() / (out.whole ? 4 : 1)), kThreads, 0, out, g.parts);
+    launch(c, finish_kernel<Output>, blocks_for(c, out.part_size() / (out.whole ? 4 : 1)), kThreads, 0, out,
+           g.parts);
 }
 
 }  // namespace dl::DL_ISA

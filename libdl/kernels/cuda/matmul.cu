@@ -86,7 +86,11 @@ Output output_of(const Product& p) {
 template <class T, bool kAlong>
 MatrixSource<T, kAlong> source(const void* p, int64_t size, int64_t k, int64_t step) {
   const int64_t line = kAlong ? k : size;
-  return {static_cast<const T*>(p), line, step, static_cast<int>(size), static_cast<int>(k),
+  return {static_cast<const T*>(p),
+          line,
+          step,
+          static_cast<int>(size),
+          static_cast<int>(k),
           line % kPackSize<T> == 0 && step % kPackSize<T> == 0 && aligned16(p)};
 }
 
@@ -125,7 +129,9 @@ int64_t converted_floats(const Product& p) {
   return same_types(p) ? 0 : ceil_div(p.b.size() * element_size(p.a.type), 256) * 64;
 }
 
-void plan(const Product& p, Work& w) { w.shared = converted_floats(p) + part_floats(grid_of(p), output_of(p)); }
+void plan(const Product& p, Work& w) {
+  w.shared = converted_floats(p) + part_floats(grid_of(p), output_of(p));
+}
 
 template <class T>
 void multiply(const Call& c, const Product& p, const void* b) {
