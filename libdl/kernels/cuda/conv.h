@@ -117,11 +117,10 @@ struct Walk {
 inline Arg operand(const Call& c, int i) { return i < c.n_in ? c.in[i] : Arg{}; }
 
 extern const Kernel conv_depthwise_grad_weight;
-// dw (rows, channels, taps) = the sum of `count` parts (rows, width), whose columns are (tap, padded channel).
+// dw (groups * n, channels, taps) = the sum of `count` parts (group, tap, padded, width), whose columns are n.
 struct WeightParts {
-  const float* parts;
-  int64_t rows;
-  int count, width, channels, padded, taps;
+  float* parts;
+  int count, groups, taps, padded, width, n, channels;
 };
 void sum_weight_parts(const Call& c, const WeightParts& p, const Arg& dw);
 

@@ -213,15 +213,15 @@ void run_weight(const Call& c, int phase, int64_t, float*) {
     with_float_type(c.in[0].type, [&](auto zero) { weight_parts<decltype(zero)>(c, g); });
     return;
   }
-  const auto taps = static_cast<int>(g.s.taps()), padded = static_cast<int>(g.padded);
   sum_weight_parts(c,
                    {.parts = c.shared,
-                    .rows = 1,
                     .count = static_cast<int>(g.parts),
-                    .width = taps * padded,
-                    .channels = static_cast<int>(g.s.c),
-                    .padded = padded,
-                    .taps = taps},
+                    .groups = 1,
+                    .taps = static_cast<int>(g.s.taps()),
+                    .padded = 1,
+                    .width = static_cast<int>(g.padded),
+                    .n = static_cast<int>(g.s.c),
+                    .channels = 1},
                    c.out[0]);
 }
 

@@ -1,4 +1,4 @@
-// conv2d_grad_weight: dw = dy^T times the windows of x, a product whose k runs over all pixels. It is computed in parts
+// conv2d_grad_weight: dw^T = the windows of x, transposed, times dy: a product whose k runs over all pixels. It is computed in parts
 // (phase 0), which phase 1 adds up in their order. Depthwise ones of the blocked form go to conv_depthwise.cu.
 #include "kernels/cuda/conv_load.h"
 
@@ -43,14 +43,14 @@ struct Gradient {
   ConvShape s;
   Sweep x, dy;
   GemmGrid grid;
-  Output out;  // (part, group, output channel, (tap, padded channel))
+  Output out;  // (part, group, (tap, padded channel), output channel)
 
   explicit Gradient(const Call& c)
       : s(conv_shape(c.in[0], c.out[0], c.in[1], attrs_of(c))),
         x(sweep_of(s, c.in[0], false)),
         dy(sweep_of(s, c.in[1], true)) {
-    out.m = static_cast<int>(s.kg());
-    out.n = static_cast<int>(x.depth());
+    out.m = static_cast<int>(x.depth());
+    out.n = static_cast<int>(s.kg());
     out.problems = s.groups;
     with_float_type(c.in[0].type, [&](auto zero) {
       grid = gemm_grid<decltype(zero)>(out.m, out.n, x.m, s.groups, true, kLongSum);
@@ -71,32 +71,27 @@ void multiply(const Call& c, const Gradient& g) {
   out.parts = c.shared;
   const Arg &x = c.in[0], &dy = c.in[1];
   if (is_blocked(x))
-    launch_gemm(c, g.grid, source<T, true>(dy, g.dy), source<T, true>(x, g.x), out);
+    launch_gemm(c, g.grid, source<T, true>(x, g.x), source<T, true>(dy, g.dy), out);
   else if (is_blocked(dy))
-    launch_gemm(c, g.grid, source<T, true>(dy, g.dy), source<T, false>(x, g.x), out);
+    launch_gemm(c, g.grid, source<T, false>(x, g.x), source<T, true>(dy, g.dy), out);
   else
-    launch_gemm(c, g.grid, source<T, false>(dy, g.dy), source<T, false>(x, g.x), out);
+    launch_gemm(c, g.grid, source<T, false>(x, g.x), source<T, false>(dy, g.dy), out);
 }
 
-// A block sums 32 neighbours: each of its warps every eighth part, then the warps' sums.
-constexpr int kSumWarps = 8;
-__global__ void sum_parts_kernel(const WeightParts w, Floats dw) {
-  __shared__ float sums[kSumWarps][kWarpLanes];
-  const int lane = threadIdx.x % kWarpLanes, warp = threadIdx.x / kWarpLanes;
-  const int64_t i = int64_t{blockIdx.x} * kWarpLanes + lane, size = w.rows * w.width;
-  float sum = 0;
-  if (i < size)
-#pragma unroll 4
-    for (int p = warp; p < w.count; p += kSumWarps) sum += w.parts[p * size + i];
-  sums[warp][lane] = sum;
+// A block takes 32 x 32 of dw: neighbouring n are read, neighbouring (channel, tap) written.
+constexpr int kSumTile = 32, kSumRows = 8;
+__global__ void sum_parts_kernel(const WeightParts w, const Parts parts, Floats dw) {
+  __shared__ float tile[kSumTile][kSumTile + 1];
+  const int q0 = blockIdx.x * kSumTile, n0 = blockIdx.y * kSumTile, group = blockIdx.z;
+  const int x = threadIdx.x % kSumTile, y = threadIdx.x / kSumTile, wide = w.channels * w.taps;
+  for (int i = y; i < kSumTile; i += kSumRows) {
+    const int q = q0 + i, c = q / w.taps, tap = q - c * w.taps;
+    if (q < wide && n0 + x < w.n)
+      tile[i][x] = parts.sum(((int64_t{group} * w.taps + tap) * w.padded + c) * w.width + n0 + x);
+  }
   __syncthreads();
-  if (warp != 0 || i >= size) return;
-#pragma unroll
-  for (int k = 1; k < kSumWarps; ++k) sum += sums[k][lane];
-  const int64_t row = i / w.width;
-  const int column = static_cast<int>(i - row * w.width), tap = column / w.padded,
-            channel = column - tap * w.padded;
-  if (tap < w.taps && channel < w.channels) dw.put((row * w.channels + channel) * w.taps + tap, sum);
+  for (int i = y; i < kSumTile; i += kSumRows)
+    if (q0 + x < wide && n0 + i < w.n) dw.put((int64_t{group} * w.n + n0 + i) * wide + q0 + x, tile[x][i]);
 }
 
 void plan(const Call& c, Work& w) {
@@ -116,20 +111,23 @@ void run(const Call& c, int phase, int64_t chunk, float* local) {
   }
   sum_weight_parts(c,
                    {.parts = c.shared,
-                    .rows = g.s.k,
                     .count = g.grid.parts,
-                    .width = static_cast<int>(ceil_div(g.out.n, 4) * 4),
-                    .channels = g.x.channels,
+                    .groups = g.x.groups,
+                    .taps = static_cast<int>(g.s.taps()),
                     .padded = g.x.padded,
-                    .taps = static_cast<int>(g.s.taps())},
+                    .width = static_cast<int>(ceil_div(g.out.n, 4) * 4),
+                    .n = g.out.n,
+                    .channels = g.x.channels},
                    c.out[0]);
 }
 
 }  // namespace
 
 void sum_weight_parts(const Call& c, const WeightParts& p, const Arg& dw) {
-  launch(c, sum_parts_kernel, as_unsigned(ceil_div(p.rows * p.width, kWarpLanes)), kSumWarps * kWarpLanes, 0,
-         p, Floats(dw));
+  const int64_t size = int64_t{p.groups} * p.taps * p.padded * p.width;
+  const dim3 grid(as_unsigned(ceil_div(int64_t{p.channels} * p.taps, kSumTile)),
+                  as_unsigned(ceil_div(p.n, kSumTile)), as_unsigned(p.groups));
+  launch(c, sum_parts_kernel, grid, kSumTile * kSumRows, 0, p, folded(c, p.parts, size, p.count), Floats(dw));
 }
 
 extern const Kernel conv2d_grad_weight{&plan, &run};

@@ -255,8 +255,9 @@ __global__ void __launch_bounds__(tile_threads(kM, kN))
 
 // A model of a large device, whatever the one at hand: bits must not depend on it.
 constexpr double kProcessors = 132, kPartCost = 2.5;  // of writing and adding an element of a part
-constexpr int64_t kLongSum = 8192;              // terms that one float adds up, where sums are over pixels
-constexpr double kTileCost[] = {1, 1.15, 1.4};  // of a multiplication, by the size of the tile
+constexpr int64_t kLongSum = 8192;  // terms that one float adds up, where sums are over pixels
+// Of a multiplication, by the size of the tile: small tiles read more for each, which binds tensor cores sooner.
+constexpr double kTileCost[] = {1, 1.1, 1.25}, kTensorTileCost[] = {1, 1.35, 1.9};
 constexpr int64_t kFullGrid = 2 * int64_t{132}, kLeastDepth = 256;  // blocks that fill it; depth worth a part
 
 // Big tiles read less; small ones and parts of k fill the device. longest: a bound on the depth of a part, or 0.
@@ -281,7 +282,8 @@ GemmGrid gemm_grid(int64_t m, int64_t n, int64_t k, int64_t problems, bool may_s
     g.part = static_cast<int>(per * kSliceDepth<T>);
     g.parts = static_cast<int>(ceil_div(slices, per));
     const double waves = static_cast<double>(ceil_div(g.blocks(), static_cast<int64_t>(kProcessors)));
-    double cost = waves * kTileM[size] * kTileN[size] * kTileCost[size] * g.part;
+    double cost =
+        waves * kTileM[size] * kTileN[size] * g.part * (sizeof(T) == 2 ? kTensorTileCost : kTileCost)[size];
     if (g.parts > 1) cost += kPartCost * static_cast<double>(g.parts * problems) * m * n;
     if (size == 0 || cost < least) best = g, least = cost;
   }

@@ -215,34 +215,60 @@ struct Output {
   }
 };
 
+// Sums in parts are added up sixteen parts at a time, in their order: part 16 i becomes the sum of parts 16 i and on, until
+// sixteen are left at most, which the caller adds. `step`: from one of these to the next.
+constexpr int kFold = 16;
+struct Parts {
+  float* p = nullptr;
+  int64_t size = 0, step = 0;
+  int count = 1;
+  __device__ __forceinline__ float sum(int64_t i) const {
+    float v = 0;
+#pragma unroll 4
+    for (int k = 0; k < count; ++k) v += p[k * step + i];
+    return v;
+  }
+};
+template <class P>
+__global__ void fold_kernel(P parts) {
+  parts.p += blockIdx.y * kFold * parts.step;
+  parts.count = smaller(parts.count - blockIdx.y * kFold, kFold);
+  for (int64_t i = thread_index(); i < parts.size; i += thread_count()) parts.p[i] = parts.sum(i);
+}
+inline Parts folded(const Call& c, float* p, int64_t size, int count) {
+  Parts parts = {p, size, size, count};
+  while (parts.count > kFold) {
+    const dim3 grid(blocks_for(c, size), as_unsigned(ceil_div(parts.count, kFold)));
+    launch(c, fold_kernel<Parts>, grid, kThreads, 0, parts);
+    parts.count = static_cast<int>(grid.y);
+    parts.step *= kFold;
+  }
+  return parts;
+}
+
 // The end of an output that was computed in parts: one thread, one element or four.
 template <class Out>
-__global__ void finish_kernel(const Out out, int count) {
+__global__ void finish_kernel(const Out out, const Parts parts) {
   const int width = out.width(), step = out.whole ? 4 : 1;
-  const int64_t size = out.problems * out.m * width;
-  for (int64_t i = thread_index(); i < size / step; i += thread_count()) {
+  for (int64_t i = thread_index(); i < parts.size / step; i += thread_count()) {
     const int64_t row = i * step / width;
     const int column = static_cast<int>(i * step - row * width);
     const auto z = static_cast<int>(row / out.m);
     const int64_t at = out.place(z, static_cast<int>(row - int64_t{z} * out.m));
     if (at < 0) continue;
     const int group = out.plain ? 0 : z % out.groups;
-    float v[4] = {};
-    for (int p = 0; p < count; ++p) {
-      const float* from = out.parts + p * size + i * step;
-      if (step == 4) {
-        float t[4];
-        load4(from, t);
-#pragma unroll
-        for (int e = 0; e < 4; ++e) v[e] += t[e];
-      } else {
-        v[0] += *from;
-      }
+    if (step == 1) {
+      out.put(group, at, column, parts.sum(i));
+      continue;
     }
-    if (step == 4)
-      out.put_four(group, at, column, v);
-    else
-      out.put(group, at, column, v[0]);
+    float v[4] = {}, t[4];
+#pragma unroll 4
+    for (int k = 0; k < parts.count; ++k) {
+      load4(parts.p + k * parts.step + i * 4, t);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) v[e] += t[e];
+    }
+    out.put_four(group, at, column, v);
   }
 }
 
@@ -256,9 +282,9 @@ template <class A, class B>
 void run_gemm(const Call& c, const GemmGrid& g, const A& a, const B& b, Output out, float* scratch) {
   out.parts = g.parts > 1 ? scratch : nullptr;
   launch_gemm(c, g, a, b, out);
-  if (g.parts > 1)
-    launch(c, finish_kernel<Output>, blocks_for(c, out.part_size() / (out.whole ? 4 : 1)), kThreads, 0, out,
-           g.parts);
+  if (g.parts == 1) return;
+  const Parts parts = folded(c, scratch, out.part_size(), g.parts);
+  launch(c, finish_kernel<Output>, blocks_for(c, parts.size / (out.whole ? 4 : 1)), kThreads, 0, out, parts);
 }
 
 }  // namespace dl::DL_ISA
