@@ -5,6 +5,7 @@
 // Tests build these files for the CPU as well, against an emulation of the toolkit's headers (tests/emulation).
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_pipeline.h>
 #include <cuda_runtime.h>
 
 #include "kernels/device.h"
@@ -17,6 +18,7 @@ struct Queue {
   cudaStream_t stream = nullptr;
   int processors = 1;    // streaming multiprocessors
   void* blas = nullptr;  // of blas.h
+  bool tf32 = false;     // f32 products may round their factors to tf32 (10 bits of mantissa)
 };
 inline const Queue& queue_of(const Call& c) { return *static_cast<const Queue*>(c.queue); }
 
@@ -114,6 +116,26 @@ __device__ __forceinline__ void store_pack(T* p, const Pack<T>& v) {
   *reinterpret_cast<uint4*>(p) = *reinterpret_cast<const uint4*>(v.v);
 }
 inline bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+
+// 16 bytes (4, for the other) from global to shared memory behind the thread's back (cuda_pipeline.h waits), or zeros.
+__device__ __forceinline__ void copy_async16(void* to, const void* from, bool present) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                   static_cast<unsigned>(__cvta_generic_to_shared(to))),
+               "l"(from), "r"(present ? 16 : 0));
+#else
+  __pipeline_memcpy_async(to, from, 16, present ? 0 : 16);
+#endif
+}
+__device__ __forceinline__ void copy_async4(void* to, const void* from, bool present) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(
+                   static_cast<unsigned>(__cvta_generic_to_shared(to))),
+               "l"(from), "r"(present ? 4 : 0));
+#else
+  __pipeline_memcpy_async(to, from, 4, present ? 0 : 4);
+#endif
+}
 
 // For kernels without scratch.
 inline void plan_nothing(const Call&, Work&) {}

@@ -1,4 +1,5 @@
 // The devices behind kernels/device.h, by CUDA's runtime. A context keeps one compute and one copy stream.
+#include "kernels/cuda/blas.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/table.h"
 
@@ -40,6 +41,7 @@ void close(DeviceContext* c) {
   for (cudaEvent_t e : c->marks)
     if (e) cudaEventDestroy(e);
   if (c->ordered) cudaEventDestroy(c->ordered);
+  if (c->queue.blas) blas_destroy(c->queue.blas);
   if (c->copies) cudaStreamDestroy(c->copies);
   if (c->queue.stream) cudaStreamDestroy(c->queue.stream);
   delete c;
@@ -57,6 +59,7 @@ const char* open(int device, DeviceContext** context) {
   for (cudaEvent_t& m : c->marks)
     if (e == cudaSuccess) e = cudaEventCreateWithFlags(&m, cudaEventDefault);
   if (e == cudaSuccess) {
+    c->queue.blas = blas_create();
     *context = c;
     return nullptr;
   }

@@ -1,0 +1,67 @@
+#pragma once
+// Plain matrices as sources of the engine (gemm.h).
+#include "kernels/cuda/gemm.h"
+
+namespace dl::DL_ISA {
+
+// A pack of neighbours into shared memory, of which the first `present` are there and the others are zero. whole: packs
+// are there or not, and aligned; `base` is any address of that alignment.
+template <class T>
+__device__ __forceinline__ void copy_one(T* to, const T* from, bool present, const T* base) {
+  if constexpr (sizeof(T) == 4)
+    copy_async4(to, present ? from : base, present);
+  else
+    *to = present ? *from : from_float<T>(0);
+}
+template <class T>
+__device__ __forceinline__ void copy_pack(T* to, const T* from, int present, bool whole, const T* base) {
+  if (whole) return copy_async16(to, present > 0 ? from : base, present > 0);
+#pragma unroll
+  for (int i = 0; i < kPackSize<T>; ++i) copy_one(to + i, from + i, i < present, base);
+}
+
+// A (M, K) or B (K, N), z of them. kAlong: memory goes along k, so A is row-major, or B is column-major.
+template <class Element, bool kAlong>
+struct MatrixSource {
+  using T = Element;
+  static constexpr bool kAlongK = kAlong, kMayTf32 = true;
+  const T* p;
+  int64_t line, problem;  // from one line of memory to the next, from one matrix to the next
+  int size, k;            // M or N; K
+  bool whole;             // packs: lines begin aligned, and hold whole ones
+
+  __device__ __forceinline__ int depth(int) const { return k; }
+
+  template <int kTile, int kThreads>
+  struct Reader {
+    static constexpr int kPack = kPackSize<T>, kDepth = kSliceDepth<T>;
+    static constexpr int kPacks = (kAlong ? kDepth : kTile) / kPack;  // in a row of the slice
+    static constexpr int kRows = kThreads / kPacks, kTurns = (kAlong ? kTile : kDepth) / kRows;
+    const T* from;
+    int row, k, end, left,
+        to;  // along k: rows and k of the first pack; else the k, and the columns left from the first
+    static_assert(kThreads % kPacks == 0 && kTurns * kRows == (kAlong ? kTile : kDepth));
+
+    __device__ __forceinline__ void begin(const MatrixSource& s, int z, int first, int k0, int k1) {
+      const int r = threadIdx.x / kPacks, p = threadIdx.x % kPacks * kPack;
+      row = kAlong ? first + r : first + p;
+      k = k0 + (kAlong ? p : r);
+      end = k1;
+      left = s.size - row;
+      to = r * slice_pitch<T, kAlong>(kTile) + p;
+      from = s.p + z * s.problem + (kAlong ? row * s.line + k : k * s.line + row);
+    }
+    __device__ __forceinline__ void next(const MatrixSource& s, T* slice) {
+#pragma unroll
+      for (int i = 0; i < kTurns; ++i) {
+        const bool there = kAlong ? i * kRows < left : k + i * kRows < end;
+        copy_pack(slice + to + i * kRows * slice_pitch<T, kAlong>(kTile), from + i * kRows * s.line,
+                  there ? (kAlong ? end - k : left) : 0, s.whole, s.p);
+      }
+      k += kDepth;
+      from += kAlong ? kDepth : kDepth * s.line;
+    }
+  };
+};
+
+}  // namespace dl::DL_ISA
