@@ -103,8 +103,9 @@ void run(const Call& c, const Arg& plain, const Arg& blocked, bool to) {
   with_unit(elem_size(c.out[0].type), [&](auto zero) {
     using U = decltype(zero);
     const size_t shared = (kTile + kWarpLanes) * sizeof(U);  // (lanes, pitch)
-    launch(c, to ? &to_kernel<U> : &from_kernel<U>, as_unsigned(s.tiles()), kThreads, shared,
-           data<U>(c.in[0]), data<U>(c.out[0]), s);
+    if constexpr (sizeof(U) <= 8)
+      launch(c, to ? &to_kernel<U> : &from_kernel<U>, as_unsigned(s.tiles()), kThreads, shared,
+             data<U>(c.in[0]), data<U>(c.out[0]), s);
   });
 }
 

@@ -47,11 +47,6 @@ struct Range {
 };
 __device__ __forceinline__ int lesser(int a, int b) { return a < b ? a : b; }
 __device__ __forceinline__ int greater(int a, int b) { return a > b ? a : b; }
-// The part of a window that lies in the image, along one axis.
-__device__ __forceinline__ Range window_at(int o, int stride, int kernel, int before, int extent) {
-  const int start = o * stride - before;
-  return {greater(start, 0), lesser(start + kernel, extent)};
-}
 // The windows that hold position i.
 __device__ __forceinline__ Range windows_over(int i, const Divisor& stride, int kernel, int before,
                                               int windows) {
