@@ -28,28 +28,25 @@ __device__ __forceinline__ Words random_words(uint32_t k0, uint32_t k1, uint64_t
   return {{c0, c1, c2, c3}};
 }
 
-// Four elements from i on, of which those of word w are kept or set to zero.
+// Four elements; those behind the last are neither read nor written.
 template <class T>
-__device__ __forceinline__ void drop_four(const T* x, T* y, int64_t i, int64_t n, const Words (&words)[4],
-                                          int w, uint32_t threshold, float scale) {
-  using Four = std::conditional_t<sizeof(T) == 4, uint4, uint2>;
-  struct alignas(sizeof(Four)) Values {
-    T v[4];
-  } values;
-  const bool whole = i + 4 <= n;
-  if (whole)
-    *reinterpret_cast<Four*>(values.v) = *reinterpret_cast<const Four*>(x + i);
-  else
-    for (int k = 0; k < 4; ++k) values.v[k] = i + k < n ? x[i + k] : T{};
-#pragma unroll
-  for (int k = 0; k < 4; ++k)
-    values.v[k] = from_float<T>(words[k].v[w] >= threshold ? to_float(values.v[k]) * scale : 0.f);
-  if (whole)
-    *reinterpret_cast<Four*>(y + i) = *reinterpret_cast<const Four*>(values.v);
-  else
-    for (int k = 0; k < 4; ++k)
-      if (i + k < n) y[i + k] = values.v[k];
-}
+struct alignas(4 * sizeof(T)) Four {
+  using Word = std::conditional_t<sizeof(T) == 4, uint4, uint2>;
+  T v[4];
+  __device__ __forceinline__ void load(const T* x, int64_t i, int64_t n) {
+    if (i + 4 <= n)
+      *reinterpret_cast<Word*>(v) = *reinterpret_cast<const Word*>(x + i);
+    else
+      for (int k = 0; k < 4; ++k) v[k] = i + k < n ? x[i + k] : T{};
+  }
+  __device__ __forceinline__ void store(T* y, int64_t i, int64_t n) const {
+    if (i + 4 <= n)
+      *reinterpret_cast<Word*>(y + i) = *reinterpret_cast<const Word*>(v);
+    else
+      for (int k = 0; k < 4; ++k)
+        if (i + k < n) y[i + k] = v[k];
+  }
+};
 
 struct Keys {
   uint32_t k0, k1, threshold;
@@ -62,13 +59,20 @@ template <class T>
 __global__ void dropout_kernel(const T* x, T* y, const int64_t* __restrict__ step, int64_t n, Keys keys) {
   const uint64_t high = keys.stream ^ (static_cast<uint64_t>(*step) * 0x9E3779B97F4A7C15ull);
   for (int64_t i = thread_index(); i < (n + 63) / 64 * 4; i += thread_count()) {
-    Words words[4];
-#pragma unroll
-    for (int k = 0; k < 4; ++k)
-      words[k] = random_words(keys.k0, keys.k1, high, static_cast<uint64_t>(i * 4 + k));
     const int64_t at = i / 4 * 64 + i % 4 * 4;
+    Four<T> values[4];
 #pragma unroll
-    for (int w = 0; w < 4; ++w) drop_four(x, y, at + w * 16, n, words, w, keys.threshold, keys.scale);
+    for (int w = 0; w < 4; ++w) values[w].load(x, at + w * 16, n);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const Words words = random_words(keys.k0, keys.k1, high, static_cast<uint64_t>(i * 4 + k));
+#pragma unroll
+      for (int w = 0; w < 4; ++w)
+        values[w].v[k] =
+            from_float<T>(words.v[w] >= keys.threshold ? to_float(values[w].v[k]) * keys.scale : 0.f);
+    }
+#pragma unroll
+    for (int w = 0; w < 4; ++w) values[w].store(y, at + w * 16, n);
   }
 }
 

@@ -51,8 +51,9 @@ NormalizeRows rows_of(const Call& c) {
 
 // V = 1 or 4 elements a turn; length: of a row, in turns.
 template <class T, class Y, int V>
-__global__ void normalize_kernel(const T* x, const float* __restrict__ shift, const float* __restrict__ scale,
-                                 Y* y, Divisor length, Divisor channels, bool shared, uint32_t n) {
+__global__ void normalize_kernel(const T* __restrict__ x, const float* __restrict__ shift,
+                                 const float* __restrict__ scale, Y* __restrict__ y, Divisor length,
+                                 Divisor channels, bool shared, uint32_t n) {
   for (uint32_t i = first_item(); i < n; i += item_step()) {
     uint32_t j = i, row = length.split(j);
     const uint32_t channel = (channels.split(row), row);
@@ -137,7 +138,8 @@ __device__ __forceinline__ T convert(F v) {
 }
 
 template <class T, class F>
-__global__ void cast_kernel(const F* x, T* y, int64_t n) {
+__global__ void cast_kernel(const F* __restrict__ x, T* __restrict__ y, int64_t n) {
+#pragma unroll 4
   for (int64_t i = thread_index(); i < n / 4; i += thread_count()) {
     Four<F> in;
     Four<T> out;

@@ -35,7 +35,7 @@ struct Target {
   Elem type;
   float factor;
   double* partial;
-  int64_t pieces;
+  uint32_t pieces;
   __device__ __forceinline__ void write(int64_t output, double total) const {
     const auto v = static_cast<float>(total * factor);
     if (type == Elem::f32)
@@ -116,19 +116,28 @@ __device__ __forceinline__ double reduce_run(const T* x, const Terms& terms, int
   return total;
 }
 
-// `lanes` lanes of a warp, a power of two, for each output, or, with kBlock, a block for each piece of one.
-template <class Op, class T, int V, bool kBlock>
-__global__ void rows_kernel(const T* __restrict__ x, Terms terms, int64_t outputs, int64_t packs,
-                            unsigned lanes, Target to) {
-  const int64_t unit = kBlock ? int64_t{blockIdx.x} : thread_index() / lanes;
-  const int64_t output = kBlock ? unit / to.pieces : unit, piece = kBlock ? unit - output * to.pieces : 0;
-  const unsigned lane = kBlock ? threadIdx.x : threadIdx.x & (lanes - 1);
-  double total = Op::kIdentity;
-  if (output < outputs) {
-    const int64_t from = packs * piece / to.pieces, end = packs * (piece + 1) / to.pieces;
-    total = reduce_run<Op, V>(x + offset_of(output, terms.f.kept, terms.f.n_kept), terms, from + lane, end,
-                              kBlock ? kThreads : lanes);
+// Terms (or packs of them) of a piece: [from, end).
+struct Piece {
+  int64_t length, all;
+  __device__ __forceinline__ int64_t from(uint32_t piece) const { return piece * length; }
+  __device__ __forceinline__ int64_t end(uint32_t piece) const {
+    const int64_t e = from(piece) + length;
+    return e < all ? e : all;
   }
+};
+
+// 1 << shift lanes of a warp for each output, or, with kBlock, a block for each piece of one.
+template <class Op, class T, int V, bool kBlock>
+__global__ void rows_kernel(const T* __restrict__ x, Terms terms, int64_t outputs, Piece packs,
+                            unsigned shift, Target to) {
+  const uint32_t block_output = blockIdx.x / to.pieces;
+  const int64_t output = kBlock ? block_output : thread_index() >> shift;
+  const uint32_t piece = kBlock ? blockIdx.x - block_output * to.pieces : 0;
+  const unsigned lanes = 1u << shift, lane = kBlock ? threadIdx.x : threadIdx.x & (lanes - 1);
+  double total = Op::kIdentity;
+  if (output < outputs)
+    total = reduce_run<Op, V>(x + offset_of(output, terms.f.kept, terms.f.n_kept), terms,
+                              packs.from(piece) + lane, packs.end(piece), kBlock ? kThreads : lanes);
   total = across_lanes<Op>(total, kBlock ? kWarpLanes : lanes);
   if constexpr (kBlock) {
     __shared__ double warps[kThreads / kWarpLanes];
@@ -142,24 +151,27 @@ __global__ void rows_kernel(const T* __restrict__ x, Terms terms, int64_t output
 
 // ---- columns ----
 
-// Blocks of `across` packs of neighbouring outputs, by kThreads / across threads that take turns along the terms.
+// Blocks of 1 << shift packs of neighbouring outputs, by kThreads >> shift threads that take turns along the terms.
 struct Columns {
-  int64_t packs, blocks;  // of neighbouring outputs
-  unsigned across, shift;
+  int64_t packs;   // of neighbouring outputs
+  Divisor blocks;  // that they make
+  unsigned shift;
 };
 
 template <class Op, class T, int V>
-__global__ void columns_kernel(const T* __restrict__ x, Terms terms, Columns s, Target to) {
-  const int64_t unit = blockIdx.x / to.pieces, piece = blockIdx.x - unit * to.pieces, k0 = unit / s.blocks;
+__global__ void columns_kernel(const T* __restrict__ x, Terms terms, Piece rows, Columns s, Target to) {
+  const uint32_t unit = blockIdx.x / to.pieces, piece = blockIdx.x - unit * to.pieces,
+                 outer = s.blocks.divide(unit);
   const unsigned row = threadIdx.x >> s.shift, step = kThreads >> s.shift;
-  const int64_t column = (unit - k0 * s.blocks) * s.across + (threadIdx.x & (s.across - 1));
-  const int64_t count = terms.f.terms(), end = count * (piece + 1) / to.pieces;
+  const int64_t column =
+      (int64_t{unit - outer * s.blocks.d} << s.shift) + (threadIdx.x & ((1u << s.shift) - 1));
+  const int64_t end = rows.end(piece);
   double total[V];
 #pragma unroll
   for (int k = 0; k < V; ++k) total[k] = Op::kIdentity;
   if (column < s.packs) {
-    const T* from = x + offset_of(k0, terms.f.kept, terms.f.n_kept) + column * V;
-    for (int64_t t = count * piece / to.pieces + row; t < end; t += kAtOnce * step) {
+    const T* from = x + offset_of(outer, terms.f.kept, terms.f.n_kept) + column * V;
+    for (int64_t t = rows.from(piece) + row; t < end; t += kAtOnce * step) {
       Lanes<T, V> v[kAtOnce];
 #pragma unroll
       for (int u = 0; u < kAtOnce; ++u)
@@ -188,7 +200,7 @@ __global__ void columns_kernel(const T* __restrict__ x, Terms terms, Columns s, 
   if (row == 0 && column < s.packs)
 #pragma unroll
     for (int k = 0; k < V; ++k)
-      to.put(k0 * terms.f.inner + column * V + k, piece, shared[k * kThreads + threadIdx.x]);
+      to.put(outer * terms.f.inner + column * V + k, piece, shared[k * kThreads + threadIdx.x]);
 }
 
 // ---- pieces ----
@@ -207,31 +219,35 @@ __global__ void join_kernel(int64_t outputs, Target to) {
 
 // How the work is cut: a function of shapes and the width of packs.
 struct Cut {
-  int64_t packs;   // of the terms of an output, or of neighbouring outputs
-  unsigned lanes;  // for each output of rows; 0: a block for each. Or packs beside each other
+  int64_t packs;  // of the terms of an output, or of neighbouring outputs
+  bool by_blocks = false;
+  unsigned shift = 0;  // 1 << shift: lanes for each output of rows, or packs beside each other
   int64_t units, pieces;
+  Piece piece;
 };
-unsigned power_at_least(int64_t n, unsigned limit) {
-  unsigned p = 1;
-  while (p < n && p < limit) p *= 2;
-  return p;
+unsigned shift_for(int64_t n) {  // 1 << shift is at least n, or a warp
+  unsigned s = 0;
+  while (1 << s < n && 1u << s < kWarpLanes) ++s;
+  return s;
 }
 Cut cut_up(const Fold& f, int64_t v) {
   Cut c;
-  int64_t can;  // pieces without idle threads
+  int64_t can = 1;  // pieces without idle threads
+  const int64_t packs = f.inner / v, terms = f.inner_reduced ? f.reduced_outer * packs : f.reduced_outer;
   if (f.inner_reduced) {
-    c.packs = f.reduced_outer * (f.inner / v);
-    c.lanes = c.packs >= 1024 ? 0 : power_at_least(c.packs, kWarpLanes);
+    c.packs = terms;
+    c.by_blocks = terms >= 1024;
+    c.shift = shift_for(terms);
     c.units = f.kept_outer;
-    can = c.lanes ? 1 : c.packs / (kThreads * kAtOnce * 2);
+    if (c.by_blocks) can = terms / (kThreads * kAtOnce * 2);
   } else {
-    c.packs = f.inner / v;
-    c.lanes = power_at_least(c.packs, kWarpLanes);
-    c.units = f.kept_outer * ceil_div(c.packs, c.lanes);
-    can = f.terms() / (kThreads / c.lanes * kAtOnce * 2);
+    c.packs = packs;
+    c.shift = shift_for(packs);
+    c.units = f.kept_outer * ceil_div(packs, 1 << c.shift);
+    can = terms / ((kThreads >> c.shift) * kAtOnce * 2);
   }
-  const int64_t wanted = ceil_div(kBlocks, most(1, c.units));
-  c.pieces = most(1, least(kMostPieces, least(can, wanted)));
+  c.pieces = most(1, least(kMostPieces, least(can, ceil_div(kBlocks, most(1, c.units)))));
+  c.piece = {ceil_div(terms, c.pieces), terms};
   return c;
 }
 
@@ -251,24 +267,23 @@ template <class Op, class T, int V>
 void launch_fold(const Call& c, const Fold& f, const Cut& cut, const Target& to) {
   const T* x = data<T>(c.in[0]);
   const Terms terms{f, Divisor(f.inner / V), f.terms() < kMostItems};
-  if (!f.inner_reduced) {
-    Columns s{cut.packs, ceil_div(cut.packs, cut.lanes), cut.lanes, 0};
-    while (1u << s.shift < s.across) ++s.shift;
+  if (!f.inner_reduced)
     launch(c, columns_kernel<Op, T, V>, as_unsigned(cut.units * cut.pieces), kThreads,
-           V * kThreads * sizeof(double), x, terms, s, to);
-  } else if (cut.lanes == 0) {
+           V * kThreads * sizeof(double), x, terms, cut.piece,
+           Columns{cut.packs, Divisor(ceil_div(cut.packs, 1 << cut.shift)), cut.shift}, to);
+  else if (cut.by_blocks)
     launch(c, rows_kernel<Op, T, V, true>, as_unsigned(cut.units * cut.pieces), kThreads, 0, x, terms,
-           cut.units, cut.packs, 0, to);
-  } else {
-    launch(c, rows_kernel<Op, T, V, false>, as_unsigned(ceil_div(cut.units * cut.lanes, kThreads)), kThreads,
-           0, x, terms, cut.units, cut.packs, cut.lanes, to);
-  }
+           cut.units, cut.piece, cut.shift, to);
+  else
+    launch(c, rows_kernel<Op, T, V, false>, as_unsigned(ceil_div(cut.units << cut.shift, kThreads)), kThreads,
+           0, x, terms, cut.units, cut.piece, cut.shift, to);
 }
 
 template <class Op>
 void run_fold(const Call& c, const Fold& f, float factor, int phase) {
   const Cut cut = cut_up(f, pack_width(c.in[0].type, f));
-  const Target to{c.out[0].data, c.out[0].type, factor, reinterpret_cast<double*>(c.shared), cut.pieces};
+  const Target to{c.out[0].data, c.out[0].type, factor, reinterpret_cast<double*>(c.shared),
+                  as_unsigned(cut.pieces)};
   if (phase == 1)
     return launch(c, join_kernel<Op>, as_unsigned(ceil_div(f.outputs() * kWarpLanes, kThreads)), kThreads, 0,
                   f.outputs(), to);
