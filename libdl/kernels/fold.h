@@ -15,11 +15,11 @@ struct Fold {
   int64_t inner = 1;  // extent of the innermost group, stride 1
   bool inner_reduced = true;
   int64_t kept_outer = 1, reduced_outer = 1;  // products of the lists
-  int64_t outputs() const { return inner_reduced ? kept_outer : kept_outer * inner; }
-  int64_t terms() const { return inner_reduced ? reduced_outer * inner : reduced_outer; }
+  DL_HD int64_t outputs() const { return inner_reduced ? kept_outer : kept_outer * inner; }
+  DL_HD int64_t terms() const { return inner_reduced ? reduced_outer * inner : reduced_outer; }
 };
 
-inline int64_t offset_of(int64_t i, const AxisGroup* groups, int n) {
+DL_HD inline int64_t offset_of(int64_t i, const AxisGroup* groups, int n) {
   int64_t at = 0;
   for (int k = n - 1; k > 0; --k) {
     at += i % groups[k].size * groups[k].stride;
