@@ -12,7 +12,8 @@ namespace {
 constexpr int kStatistics = 3;
 
 template <class T, int V>
-__global__ void statistics_rows(NormForm f, const T* __restrict__ x, float* sums) {
+__global__ void __launch_bounds__(kThreads, 2)
+    statistics_rows(NormForm f, const T* __restrict__ x, float* sums) {
   constexpr int kAtOnce = 4;
   const RowsPlace p(f);
   const int64_t from = f.begin(blockIdx.y), few = f.begin(blockIdx.y + 1) - from;
@@ -46,15 +47,16 @@ __global__ void statistics_rows(NormForm f, const T* __restrict__ x, float* sums
 }
 
 template <class T, int V>
-__global__ void statistics_planes(NormForm f, const T* __restrict__ x, float* sums) {
+__global__ void __launch_bounds__(kThreads, 2)
+    statistics_planes(NormForm f, const T* __restrict__ x, float* sums) {
   constexpr int kAtOnce = 4;
   float a = 0, b = 0;
   Items<T, V> v[kAtOnce];
   // The mean of the first few values of the part, one of each thread.
   const int64_t count = f.begin(blockIdx.y + 1) - f.begin(blockIdx.y);
-  const float first = threadIdx.x < count ? to_float(x[PlanesWalk(f).next()]) : 0.f;
+  const float first = threadIdx.x < count ? to_float(x[PlanesWalk(f, blockIdx.y).next()]) : 0.f;
   const float centre = block_sum(first) / static_cast<float>(count < kThreads ? count : kThreads);
-  walk_planes<kAtOnce>(
+  walk_planes<kAtOnce, false>(
       f, [&](int64_t at, int u) { v[u] = load_items<T, V>(x + at); },
       [&](int u) {
 #pragma unroll
@@ -85,7 +87,7 @@ __global__ void join_statistics(NormForm f, const float* sums, RunningStatistics
   const int64_t step = f.parts * f.width();
   const double centre = active ? static_cast<double>(sums[channel]) : 0;
   double sum = 0, squares = 0;
-#pragma unroll 4
+#pragma unroll 8
   for (int i = static_cast<int>(threadIdx.x) / kJoinChannels; i < f.parts; i += kJoinWalkers) {
     if (!active) continue;
     const float* s = sums + i * f.width() + channel;
@@ -137,7 +139,8 @@ Ends ends_of(NormActivation a) {
 
 // r: null, or of y's form.
 template <class T, int V, class C>
-__global__ void normalise_rows(NormForm f, const T* x, const T* r, T* y, C channels, Ends ends) {
+__global__ void __launch_bounds__(kThreads, 2)
+    normalise_rows(NormForm f, const T* x, const T* r, T* y, C channels, Ends ends) {
   constexpr int kAtOnce = 4;
   const RowsPlace p(f);
   if (!p.active) return;
@@ -166,12 +169,13 @@ __global__ void normalise_rows(NormForm f, const T* x, const T* r, T* y, C chann
 }
 
 template <class T, int V, class C>
-__global__ void normalise_planes(NormForm f, const T* x, const T* r, T* y, C channels, Ends ends) {
+__global__ void __launch_bounds__(kThreads, 2)
+    normalise_planes(NormForm f, const T* x, const T* r, T* y, C channels, Ends ends) {
   constexpr int kAtOnce = 4;
   const Channel c = channels(blockIdx.x);
   Items<T, V> v[kAtOnce], w[kAtOnce];
   int64_t where[kAtOnce];
-  walk_planes<kAtOnce>(
+  walk_planes<kAtOnce, true>(
       f,
       [&](int64_t at, int u) {
         where[u] = at;
@@ -193,7 +197,8 @@ __global__ void normalise_planes(NormForm f, const T* x, const T* r, T* y, C cha
 template <class T, int V, class C>
 void normalise(const Call& c, const NormForm& f, const C& channels, Ends ends) {
   const T* r = c.n_in > 5 && c.in[5].present() ? data<T>(c.in[5]) : nullptr;
-  launch(c, f.planes ? normalise_planes<T, V, C> : normalise_rows<T, V, C>, f.grid(), kThreads, 0, f,
+  const NormForm p = f.cut(kPassBlocks);
+  launch(c, f.planes ? normalise_planes<T, V, C> : normalise_rows<T, V, C>, p.grid(), kThreads, 0, p,
          data<T>(c.in[0]), r, data<T>(c.out[0]), channels, ends);
 }
 

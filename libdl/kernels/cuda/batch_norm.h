@@ -3,10 +3,25 @@
 //   rows    (images, blocks, plane, lanes): channels side by side, as in blocked images (channels-last where there is one
 //           block) and in (N, C). A thread has the channels of one pack and walks down the rows.
 //   planes  (images, channels, plane): a block has one channel and walks along its planes.
-// The values of a channel are cut into parts by shape alone, a block for each part; a second kernel joins the parts.
+// The values of a channel are cut into parts by shape alone, a block for each part; a second kernel joins the parts' sums.
+// The last pass over the tensors is cut finer and goes from the end to the start: what the sums have read last is in the
+// cache still.
 #include "kernels/cuda/items.h"
 
 namespace dl::DL_ISA {
+
+// Blocks of a launch: whole rounds of a device with 132 processors that take 1, 2 or 3 each.
+constexpr int64_t kSumBlocks = 132 * 6, kPassBlocks = 132 * 24;
+
+// Parts of `total` turns of all threads' rows: enough to fill a device with the others, long enough to be worth their
+// join, short enough for sums in float.
+inline int norm_parts(int64_t total, int64_t at_once, int64_t others, int64_t blocks) {
+  constexpr int64_t kLeast = 8, kMost = 512;
+  int64_t parts = blocks / others;
+  if (parts > ceil_div(total, at_once * kLeast)) parts = ceil_div(total, at_once * kLeast);
+  if (parts < ceil_div(total, at_once * kMost)) parts = ceil_div(total, at_once * kMost);
+  return static_cast<int>(parts < 1 ? 1 : parts > 65535 ? 65535 : parts);
+}
 
 struct NormForm {
   bool planes;
@@ -26,8 +41,12 @@ struct NormForm {
     return (begin(part + 1) - begin(part)) * (planes ? items : 1);
   }
   int64_t all_terms() const { return total * (planes ? items : 1); }
-  dim3 grid() const {
-    return {as_unsigned(planes ? channels : int64_t{tiles} * blocks), as_unsigned(parts), 1};
+  int64_t others() const { return planes ? channels : int64_t{tiles} * blocks; }  // blocks of the same part
+  dim3 grid() const { return {as_unsigned(others()), as_unsigned(parts), 1}; }
+  NormForm cut(int64_t wanted) const {  // for so many blocks
+    NormForm f = *this;
+    f.parts = norm_parts(total, planes ? kThreads : height, others(), wanted);
+    return f;
   }
   // Where a row of a block begins.
   DL_HD int64_t row_at(int64_t row, int block) const {
@@ -36,16 +55,6 @@ struct NormForm {
     return ((image * blocks + block) * plane + row - image * plane) * lanes;
   }
 };
-
-// Parts of `total` turns of all threads' rows: enough to fill a device with the others, long enough to be worth their
-// join, short enough for sums in float.
-inline int norm_parts(int64_t total, int64_t at_once, int64_t others) {
-  constexpr int64_t kBlocks = 1024, kLeast = 8, kMost = 512;
-  int64_t parts = kBlocks / others;
-  if (parts > ceil_div(total, at_once * kLeast)) parts = ceil_div(total, at_once * kLeast);
-  if (parts < ceil_div(total, at_once * kMost)) parts = ceil_div(total, at_once * kMost);
-  return static_cast<int>(parts < 1 ? 1 : parts > 65535 ? 65535 : parts);
-}
 
 // Of a tensor with elements.
 inline NormForm norm_form(const Arg& x, int64_t channels, bool blocked) {
@@ -57,8 +66,7 @@ inline NormForm norm_form(const Arg& x, int64_t channels, bool blocked) {
     f.items = static_cast<int>(plane % pack == 0 ? pack : 1);
     f.plane = plane / f.items;
     f.total = x.dims[0] * f.plane;
-    f.parts = norm_parts(f.total, kThreads, channels);
-    return f;
+    return f.cut(kSumBlocks);
   }
   f.blocks = blocked ? static_cast<int>(x.dims[1]) : 1;
   f.lanes = static_cast<int>(blocked ? x.dims[4] : channels);
@@ -69,8 +77,7 @@ inline NormForm norm_form(const Arg& x, int64_t channels, bool blocked) {
   f.tiles = static_cast<int>(ceil_div(f.packs, kWarpLanes));
   f.columns = static_cast<int>(ceil_div(f.packs, f.tiles));
   f.height = static_cast<int>(kThreads) / f.columns;
-  f.parts = norm_parts(f.total, f.height, int64_t{f.tiles} * f.blocks);
-  return f;
+  return f.cut(kSumBlocks);
 }
 
 // Calls f(zero of x's type, Count<form.items>).
@@ -102,9 +109,9 @@ struct RowsPlace {
 // Walks the groups of items of a channel that a thread of the planes form has in its part.
 class PlanesWalk {
  public:
-  __device__ explicit PlanesWalk(const NormForm& f)
-      : plane_(f.plane), channels_(f.channels), items_(f.items), end_(f.begin(blockIdx.y + 1)) {
-    index_ = f.begin(blockIdx.y) + threadIdx.x;
+  __device__ PlanesWalk(const NormForm& f, unsigned part)
+      : plane_(f.plane), channels_(f.channels), items_(f.items), end_(f.begin(part + 1)) {
+    index_ = f.begin(part) + threadIdx.x;
     image_ = index_ / plane_;
     at_ = index_ - image_ * plane_;
     images_ = kThreads / plane_;
@@ -127,18 +134,19 @@ class PlanesWalk {
   int64_t index_, end_, image_, at_, images_, steps_;
 };
 
-// Calls load(offset, u) and use(u) for all groups of items of a thread.
-template <int kAtOnce, class Load, class Use>
+// Calls load(offset, u) and use(u) for all groups of items of a thread; kBackward: the last parts first.
+template <int kAtOnce, bool kBackward, class Load, class Use>
 __device__ __forceinline__ void walk_planes(const NormForm& f, Load load, Use use) {
-  PlanesWalk w(f);
+  PlanesWalk w(f, kBackward ? gridDim.y - 1 - blockIdx.y : blockIdx.y);
   in_turns<kAtOnce>(
       w.index(), w.end(), kThreads, [&](int64_t, int u) { load(w.next(), u); },
       [&](int64_t, int u) { use(u); });
 }
-// The same for rows, the last ones first where kBackward: they are what a walk before this one has left in the cache.
+// The same for rows; kBackward: the last ones of a part first, too.
 template <int kAtOnce, bool kBackward, class Load, class Use>
 __device__ __forceinline__ void walk_rows(const NormForm& f, const RowsPlace& p, Load load, Use use) {
-  const int64_t from = f.begin(blockIdx.y), count = f.begin(blockIdx.y + 1) - from;
+  const unsigned part = kBackward ? gridDim.y - 1 - blockIdx.y : blockIdx.y;
+  const int64_t from = f.begin(part), count = f.begin(part + 1) - from;
   in_turns<kAtOnce>(
       p.row, count, f.height,
       [&](int64_t i, int u) {

@@ -32,8 +32,8 @@ struct Counted {  // dy where the activation has not cut off
 };
 
 template <class T, int V, bool kCut>
-__global__ void products_rows(NormForm f, const T* __restrict__ x, const T* __restrict__ dy, Channels c,
-                              float* sums) {
+__global__ void __launch_bounds__(kThreads, 2)
+    products_rows(NormForm f, const T* __restrict__ x, const T* __restrict__ dy, Channels c, float* sums) {
   constexpr int kAtOnce = 2;
   const RowsPlace p(f);
   Counted<kCut> of[V];
@@ -67,14 +67,14 @@ __global__ void products_rows(NormForm f, const T* __restrict__ x, const T* __re
 }
 
 template <class T, int V, bool kCut>
-__global__ void products_planes(NormForm f, const T* __restrict__ x, const T* __restrict__ dy, Channels c,
-                                float* sums) {
+__global__ void __launch_bounds__(kThreads, 2)
+    products_planes(NormForm f, const T* __restrict__ x, const T* __restrict__ dy, Channels c, float* sums) {
   constexpr int kAtOnce = 4;
   Counted<kCut> of;
   of.set(c, blockIdx.x);
   float a = 0, b = 0;
   Items<T, V> v[kAtOnce], d[kAtOnce];
-  walk_planes<kAtOnce>(
+  walk_planes<kAtOnce, false>(
       f,
       [&](int64_t at, int u) {
         v[u] = load_items<T, V>(x + at);
@@ -100,7 +100,7 @@ __global__ void join_products(NormForm f, const float* sums, Channels c) {
   const bool active = channel < f.channels;
   const int64_t step = f.parts * f.width();
   double a = 0, b = 0;
-#pragma unroll 4
+#pragma unroll 8
   for (int i = static_cast<int>(threadIdx.x) / kJoinChannels; i < f.parts; i += kJoinWalkers) {
     if (!active) continue;
     const float* s = sums + i * f.width() + channel;
@@ -131,7 +131,8 @@ struct Slope {
 
 // dx may be the memory of dy.
 template <class T, int V, bool kCut>
-__global__ void slope_rows(NormForm f, const T* __restrict__ x, const T* dy, T* dx, Channels c) {
+__global__ void __launch_bounds__(kThreads, 2)
+    slope_rows(NormForm f, const T* __restrict__ x, const T* dy, T* dx, Channels c) {
   constexpr int kAtOnce = 2;
   const RowsPlace p(f);
   if (!p.active) return;
@@ -159,13 +160,14 @@ __global__ void slope_rows(NormForm f, const T* __restrict__ x, const T* dy, T* 
 }
 
 template <class T, int V, bool kCut>
-__global__ void slope_planes(NormForm f, const T* __restrict__ x, const T* dy, T* dx, Channels c) {
+__global__ void __launch_bounds__(kThreads, 2)
+    slope_planes(NormForm f, const T* __restrict__ x, const T* dy, T* dx, Channels c) {
   constexpr int kAtOnce = 4;
   Slope<kCut> slope;
   slope.set(c, blockIdx.x);
   Items<T, V> v[kAtOnce], d[kAtOnce];
   int64_t where[kAtOnce];
-  walk_planes<kAtOnce>(
+  walk_planes<kAtOnce, true>(
       f,
       [&](int64_t at, int u) {
         where[u] = at;
@@ -197,7 +199,8 @@ void run_form(const Call& c, const NormForm& f, const Channels& channels) {
          f.planes ? 0 : rows_shared(V), f, x, dy, channels, c.shared);
   launch(c, join_products, as_unsigned(ceil_div(f.channels, kJoinChannels)), kThreads, 0, f, c.shared,
          channels);
-  launch(c, f.planes ? slope_planes<T, V, kCut> : slope_rows<T, V, kCut>, f.grid(), kThreads, 0, f, x, dy,
+  const NormForm p = f.cut(kPassBlocks);
+  launch(c, f.planes ? slope_planes<T, V, kCut> : slope_rows<T, V, kCut>, p.grid(), kThreads, 0, p, x, dy,
          data<T>(c.out[0]), channels);
 }
 
