@@ -14,12 +14,12 @@ namespace dl::DL_ISA {
 constexpr int64_t kSumBlocks = 132 * 6, kPassBlocks = 132 * 24;
 
 // Parts of `total` turns of all threads' rows: enough to fill a device with the others, long enough to be worth their
-// join, short enough for sums in float.
-inline int norm_parts(int64_t total, int64_t at_once, int64_t others, int64_t blocks) {
-  constexpr int64_t kLeast = 8, kMost = 512;
+// join, short enough for sums in float (`most` turns).
+inline int norm_parts(int64_t total, int64_t at_once, int64_t others, int64_t blocks, int64_t most) {
+  constexpr int64_t kLeast = 8;
   int64_t parts = blocks / others;
   if (parts > ceil_div(total, at_once * kLeast)) parts = ceil_div(total, at_once * kLeast);
-  if (parts < ceil_div(total, at_once * kMost)) parts = ceil_div(total, at_once * kMost);
+  if (parts < ceil_div(total, at_once * most)) parts = ceil_div(total, at_once * most);
   return static_cast<int>(parts < 1 ? 1 : parts > 65535 ? 65535 : parts);
 }
 
@@ -45,7 +45,7 @@ struct NormForm {
   dim3 grid() const { return {as_unsigned(others()), as_unsigned(parts), 1}; }
   NormForm cut(int64_t wanted) const {  // for so many blocks
     NormForm f = *this;
-    f.parts = norm_parts(total, planes ? kThreads : height, others(), wanted);
+    f.parts = norm_parts(total, planes ? kThreads : height, others(), wanted, planes ? 512 / items : 512);
     return f;
   }
   // Where a row of a block begins.
