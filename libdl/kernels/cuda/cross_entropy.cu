@@ -57,7 +57,7 @@ constexpr int kAtOnce = 4;
 
 // What a walk along a line gathers: first is its first logit.
 struct Line {
-  MaxSum s;
+  MaxSum s = MaxSum::none();
   float first = 0, products = 0;  // sum_c w_c (x_c - first), where there is smoothing
 };
 // Group i of V logits stands at x + i step; a thread has those from `from` on, `stride` apart.
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t row = r + number;
     Line line;
     if (row < rows) walk<T, V>(t, x + row * t.classes, lane, team, V, line);
-    line.s = join_team(line.s, static_cast<unsigned>(team), MaxSum{},
+    line.s = join_team(line.s, static_cast<unsigned>(team), MaxSum::none(),
                        [](const MaxSum& a, const MaxSum& b) { return join(a, b); });
     if (t.soft > 0) line.products = team_sum(line.products, static_cast<unsigned>(team));
     if (row < rows && lane == 0) end_line(t, x + row * t.classes, row, 1, line, lse, loss, weights);

@@ -88,6 +88,7 @@ __device__ __forceinline__ T join_team(T v, unsigned team, T nothing, F join) {
   for (unsigned m = (team < kWarpLanes ? team : kWarpLanes) / 2; m > 0; m /= 2)
     v = join(v, exchange(v, static_cast<int>(m)));
   if (team <= kWarpLanes) return v;
+  static_assert(__is_trivial(T));  // shared memory begins undefined
   __shared__ T of_warps[kWarpLanes];
   const unsigned lane = threadIdx.x % kWarpLanes;
   if (lane == 0) of_warps[threadIdx.x / kWarpLanes] = v;

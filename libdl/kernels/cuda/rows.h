@@ -23,7 +23,8 @@ inline unsigned team_for(int64_t n, int64_t each, unsigned most) {
 
 // The largest of some numbers and the sum of e^(x - largest), over one pass.
 struct MaxSum {
-  float max = -__builtin_inff(), sum = 0;
+  float max, sum;
+  __device__ static MaxSum none() { return {-__builtin_inff(), 0}; }
   template <int N>
   __device__ __forceinline__ void add(const float (&x)[N]) {
     float m = max;

@@ -50,7 +50,7 @@ __device__ Shared shared_of_held(const Items<T, V> (&p)[kHeld], const Items<T, V
         if (i < valid) sum = add_term<kForm>(sum, to_float(p[i].v[k]), to_float(q[i].v[k]));
     return {0, team_sum(sum, team)};
   } else {
-    MaxSum s;
+    MaxSum s = MaxSum::none();
 #pragma unroll
     for (int i = 0; i < kHeld; ++i)
 #pragma unroll
@@ -105,7 +105,7 @@ template <Form kForm, class T, int V>
 __device__ __forceinline__ Shared shared_of_line(const T* a, const T* b, const Walk& w, unsigned team) {
   constexpr int kAtOnce = 4;
   Items<T, V> p[kAtOnce], q[kAtOnce];
-  MaxSum s;
+  MaxSum s = MaxSum::none();
   in_turns<kAtOnce>(
       w.first, w.groups, w.stride,
       [&](int64_t i, int u) {
@@ -123,7 +123,7 @@ __device__ __forceinline__ Shared shared_of_line(const T* a, const T* b, const W
       });
   if constexpr (kGrad<kForm>) return {0, team_sum(s.sum, team)};
   return shared_of<kForm>(
-      join_team(s, team, MaxSum{}, [](const MaxSum& x, const MaxSum& y) { return join(x, y); }));
+      join_team(s, team, MaxSum::none(), [](const MaxSum& x, const MaxSum& y) { return join(x, y); }));
 }
 
 template <Form kForm, class T, int V>
