@@ -1,5 +1,5 @@
-// Optimiser updates. lr is f32[], step i64[] counts from 1, scale f32[] multiplies the gradient (norm
-// clipping).
+// Optimiser updates. lr is f32[], step i64[] counts from 1, scale f32[] multiplies the gradient (norm clipping, loss
+// scaling). Where scale is 0 the step is left out: parameter and state stay as they are, whatever the gradient holds.
 #include "kernels/optimizer_attrs.h"
 #include "ops/registry.h"
 
@@ -94,7 +94,10 @@ void infer_rmsprop(InferCtx& c) {
 
 const OpDef sgd{
     .name = "sgd",
-    .doc = "Gradient descent: param - lr g.",
+    .doc =
+        "Gradient descent: param - lr g. Here as in every update g is the gradient times scale, clipped and "
+        "decayed; a "
+        "scale of 0 leaves parameter and state as they are.",
     .args = "param grad lr scale?",
     .results = "param",
     .attrs = &attr_ops<SgdAttrs>,

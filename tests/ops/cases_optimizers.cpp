@@ -26,13 +26,23 @@ struct Step {
   double start(int64_t i) const { return r.x(0)[i] * (decoupled ? 1 - lr * r.attr("weight_decay") : 1); }
 };
 
+// Whether the scale leaves out the step; `from`: the input of every output.
+bool kept(Reference& r, const Step& s, std::initializer_list<size_t> from) {
+  if (s.scale != 0) return false;
+  const size_t* input = from.begin();
+  for (Array& y : r.out) y.v = r.x(*input++).v;
+  return true;
+}
+
 void sgd(Reference& r) {
   const Step s(r, 2, 3);
+  if (kept(r, s, {0})) return;
   for (int64_t i = 0; i < r.y().size(); ++i) r.y()[i] = s.start(i) - s.lr * s.gradient(i);
 }
 
 void momentum(Reference& r) {
   const Step s(r, 3, 4);
+  if (kept(r, s, {0, 2})) return;
   const double mu = r.attr("momentum");
   for (int64_t i = 0; i < r.y().size(); ++i) {
     const double g = s.gradient(i), v = mu * r.x(2)[i] + (1 - r.attr("dampening")) * g;
@@ -43,6 +53,7 @@ void momentum(Reference& r) {
 
 void adagrad(Reference& r) {
   const Step s(r, 3, 4);
+  if (kept(r, s, {0, 2})) return;
   for (int64_t i = 0; i < r.y().size(); ++i) {
     const double g = s.gradient(i), h = r.x(2)[i] + g * g;
     r.y(1)[i] = h;
@@ -52,6 +63,7 @@ void adagrad(Reference& r) {
 
 void rmsprop(Reference& r) {
   const Step s(r, 3, 4);
+  if (kept(r, s, {0, 2, 5, 6})) return;
   const double alpha = r.attr("alpha");
   for (int64_t i = 0; i < r.y().size(); ++i) {
     const double g = s.gradient(i), square = alpha * r.x(2)[i] + (1 - alpha) * g * g;
@@ -70,6 +82,7 @@ void rmsprop(Reference& r) {
 
 void adam(Reference& r) {
   const Step s(r, 4, 6);
+  if (kept(r, s, {0, 2, 3})) return;
   const double b1 = r.attr("beta1"), b2 = r.attr("beta2"), t = r.x(5)[0];
   for (int64_t i = 0; i < r.y().size(); ++i) {
     const double g = s.gradient(i), m = b1 * r.x(2)[i] + (1 - b1) * g, v = b2 * r.x(3)[i] + (1 - b2) * g * g;
@@ -133,6 +146,18 @@ const AddRows kRows({
      {"f32[7]", "f32[7]", "f32[7]", "f32[7]", "f32[]", "f32[]"},
      "{}",
      {.error = "step must be i64[]"}},
+    // Steps that are left out, whatever the gradient holds.
+    {"sgd", {"f32[N]", "f32[N] =nan", "f32[] =0.1", "f32[] =0"}, kDecay},
+    {"sgd", {"f32[70]", "f32[70] =inf", "f32[] =0.1", "f32[] =0"}, kDecoupled},
+    {"momentum", {"f32[70]", "f32[70] =nan", "f32[70]", "f32[] =0.1", "f32[] =0"}, kDecoupled},
+    {"adagrad", {"f32[70]", "f32[70] =inf", "f32[70] 0..2", "f32[] =0.1", "f32[] =0"}, kDecay},
+    {"rmsprop", {"f32[70]", "f32[70] =nan", "f32[70] 0..2", "f32[] =0.1", "f32[] =0"}, kDecay},
+    {"rmsprop",
+     {"f32[70]", "f32[70] =nan", "f32[70] 3..4", "f32[] =0.1", "f32[] =0", "f32[70]", "f32[70] -1..1"},
+     R"({"momentum": 0.9})"},
+    {"adam",
+     {"f32[N]", "f32[N] =nan", "f32[N]", "f32[N] 0..2", "f32[] =0.01", "i64[] =7", "f32[] =0"},
+     kDecoupled},
     {"global_norm_scale", {"f32[N]"}},
     {"global_norm_scale", {"f32[100,700]", "f32[3]", "f32[40001]"}, R"({"max_norm": 5})"},
     {"global_norm_scale", {"f32[3] -0.1..0.1", "f32[3] -0.1..0.1"}, "{}", {.out = {"f32[]", "f32[]"}}},

@@ -1,5 +1,5 @@
 // Optimiser updates: one pass over a parameter, its gradient and its state. Outputs may be the inputs'
-// memory.
+// memory. With a scale of 0 they are the inputs as they were.
 #include "kernels/cpu/math.h"
 #include "kernels/kernel.h"
 #include "kernels/optimizer_attrs.h"
@@ -56,6 +56,16 @@ DL_INLINE void each_place(const Call& c, int64_t chunk, F f) {
   if (i < end) f(Place{i, end - i});
 }
 
+// A step that is left out, for a scale of 0: the gradient is not looked at, it may be NaN. `from`: the input of every
+// output. False for other scales.
+bool keep_all(const Call& c, int64_t chunk, float scale, const int (&from)[4]) {
+  if (scale != 0) return false;
+  each_place(c, chunk, [&](Place k) {
+    for (int i = 0; i < c.n_out; ++i) k.put(c.out[i], k.get(c.in[from[i]]));
+  });
+  return true;
+}
+
 template <class A>
 const A& attrs_of(const Call& c) {
   return *static_cast<const A*>(c.attrs);
@@ -64,6 +74,7 @@ const A& attrs_of(const Call& c) {
 // param grad lr scale?
 void run_sgd(const Call& c, int, int64_t chunk, float*) {
   const Common u(c, attrs_of<SgdAttrs>(c), 2, 3);
+  if (keep_all(c, chunk, u.scale, {0})) return;
   each_place(
       c, chunk, [&](Place k) __attribute__((always_inline)) {
         const vf p = k.get(c.in[0]), g = u.gradient(p, k.get(c.in[1]));
@@ -75,6 +86,7 @@ void run_sgd(const Call& c, int, int64_t chunk, float*) {
 void run_momentum(const Call& c, int, int64_t chunk, float*) {
   const auto& a = attrs_of<MomentumAttrs>(c);
   const Common u(c, a, 3, 4);
+  if (keep_all(c, chunk, u.scale, {0, 2})) return;
   const vf mu = splat(static_cast<float>(a.momentum)), fresh = splat(static_cast<float>(1 - a.dampening));
   each_place(
       c, chunk, [&](Place k) __attribute__((always_inline)) {
@@ -89,6 +101,7 @@ void run_momentum(const Call& c, int, int64_t chunk, float*) {
 void run_adagrad(const Call& c, int, int64_t chunk, float*) {
   const auto& a = attrs_of<AdagradAttrs>(c);
   const Common u(c, a, 3, 4);
+  if (keep_all(c, chunk, u.scale, {0, 2})) return;
   const float eps = static_cast<float>(a.epsilon);
   each_place(
       c, chunk, [&](Place k) __attribute__((always_inline)) {
@@ -103,6 +116,7 @@ void run_adagrad(const Call& c, int, int64_t chunk, float*) {
 void run_rmsprop(const Call& c, int, int64_t chunk, float*) {
   const auto& a = attrs_of<RmspropAttrs>(c);
   const Common u(c, a, 3, 4);
+  if (keep_all(c, chunk, u.scale, {0, 2, 5, 6})) return;
   const bool with_velocity = c.n_out > 2, centered = c.n_out > 3;
   const vf alpha = splat(static_cast<float>(a.alpha)), rest = splat(static_cast<float>(1 - a.alpha));
   const float eps = static_cast<float>(a.epsilon), mu = static_cast<float>(a.momentum);
@@ -137,6 +151,7 @@ double power(double x, int64_t n) {
 void run_adam(const Call& c, int, int64_t chunk, float*) {
   const auto& a = attrs_of<AdamAttrs>(c);
   const Common u(c, a, 4, 6);
+  if (keep_all(c, chunk, u.scale, {0, 2, 3})) return;
   const int64_t t = static_cast<const int64_t*>(c.in[5].data)[0];
   const double rate = static_cast<double>(c.in[4].f()[0]) * a.lr_scale;
   const vf step = splat(static_cast<float>(-rate / (1 - power(a.beta1, t))));
