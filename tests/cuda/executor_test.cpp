@@ -26,7 +26,7 @@ constexpr const char* kModels[] = {
       {"type": "conv2d", "filters": 12, "kernel": 3}, "relu", {"type": "max_pool2d", "kernel": 2}, "flatten", {"type": "dense", "units": 3}]})",
     R"({"layers": [{"type": "conv2d", "filters": 16, "kernel": 3, "padding": 1, "bias": false, "name": "a"}, "batch_norm", {"type": "relu", "name": "r"},
       {"type": "conv2d", "filters": 16, "kernel": 3, "padding": 1, "bias": false}, "batch_norm", {"type": "add", "inputs": ["batch_norm_2", "r"]}, "relu6",
-      {"type": "conv2d", "filters": 16, "kernel": 3, "padding": 1, "groups": 16, "stride": 2}, "batch_norm", "relu",
+      {"type": "conv2d", "filters": 16, "kernel": 3, "padding": 1, "groups": 16, "stride": 2, "bias": false}, "batch_norm", "relu",
       {"type": "conv2d", "filters": 24, "kernel": 1}, "global_avg_pool2d", {"type": "dense", "units": 3}]})",
     R"({"layers": [{"type": "conv2d", "filters": 8, "kernel": 3, "stride": 2, "padding": 1, "name": "down"}, "relu",
       {"type": "conv_transpose2d", "filters": 8, "kernel": 2, "stride": 2, "name": "up"}, {"type": "upsample2d", "inputs": ["down"], "scale": 2, "name": "big"},
@@ -36,6 +36,11 @@ constexpr const char* kModels[] = {
 std::shared_ptr<Device> device() {
   static const std::shared_ptr<Device> d = Device::open(0);
   return d;
+}
+
+Pool* pool() {
+  static Pool* const one = pool_create(1);
+  return one;
 }
 
 Schema schema() {
@@ -91,7 +96,7 @@ Outcome train(const char* model, const char* config, std::shared_ptr<Device> on,
   options.passes.off = std::move(off);
   options.passes.verify = true;
   const auto arena = std::make_shared<Arena>(on);
-  Executor ex(make_plan(m.graph, options), nullptr, out.state, 7, arena);
+  Executor ex(make_plan(m.graph, options), pool(), out.state, 7, arena);
   for (int64_t i = 1; i <= 4; ++i) out.losses.push_back(step(ex, i));
   arena->fetch();
   return out;
@@ -124,7 +129,7 @@ constexpr const char* kConfigs[] = {
 TEST_CASE("training on the device follows the CPU, and two runs give equal bytes") {
   for (const char* model : kModels)
     for (const char* config : kConfigs) {
-      INFO(model, config);
+      INFO(std::string(model), std::string(config));
       const Outcome cpu = train(model, config, nullptr), one = train(model, config, device()),
                     two = train(model, config, device());
       // Adam divides by the root of a square: where a gradient is nearly 0 its sign decides.
@@ -151,9 +156,9 @@ TEST_CASE("executors of other batch sizes and of the forward form share paramete
     PlanOptions options;
     options.device = on;
     const auto arena = std::make_shared<Arena>(on);
-    Executor first(make_plan(big.graph, options), nullptr, state, 7, arena),
-        second(make_plan(small.graph, options), nullptr, state, 7, arena),
-        third(make_plan(eval.graph, options), nullptr, state, 7, arena);
+    Executor first(make_plan(big.graph, options), pool(), state, 7, arena),
+        second(make_plan(small.graph, options), pool(), state, 7, arena),
+        third(make_plan(eval.graph, options), pool(), state, 7, arena);
     std::vector<float> losses;
     for (int round = 1; round <= 3; ++round) {
       losses.push_back(step(first, 2 * round));
@@ -176,7 +181,7 @@ TEST_CASE("what is not finite on the device is found by name") {
   TensorMap state = initial_values(m, 3);
   PlanOptions options;
   options.device = device();
-  Executor ex(make_plan(m.graph, options), nullptr, state, 7);
+  Executor ex(make_plan(m.graph, options), pool(), state, 7);
   Batches b(kBatch, 1);
   b.x.data<float>()[5] = std::numeric_limits<float>::infinity();
   ex.feed("image", b.x);
@@ -191,7 +196,7 @@ TEST_CASE("a profile on the device times every node") {
   TensorMap state = initial_values(m, 3);
   PlanOptions options;
   options.device = device();
-  Executor ex(make_plan(m.graph, options), nullptr, state, 7);
+  Executor ex(make_plan(m.graph, options), pool(), state, 7);
   Profile profile;
   ex.report_to(&profile, "step");
   step(ex, 1);

@@ -38,6 +38,12 @@ ConvShape conv_shape(const Arg& x, const Arg& w, const Arg& y, const A& a) {
           .ow = y.dims[3]};
 }
 
+// Whether every channel is convolved with a window of its own.
+inline bool is_depthwise(ConvAlgorithm algorithm, const ConvShape& s) {
+  return algorithm == ConvAlgorithm::depthwise ||
+         (algorithm == ConvAlgorithm::channels_last && s.groups == s.c && s.groups == s.k);
+}
+
 // Images (N, C, H, W), or blocked (N, blocks, H, W, lanes).
 inline bool is_blocked(const Arg& a) { return a.rank == 5; }
 inline int64_t lanes_of(const Arg& a) { return is_blocked(a) ? a.dims[4] : 1; }

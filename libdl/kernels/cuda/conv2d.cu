@@ -141,12 +141,12 @@ template <Convolution (*Of)(const Call&), bool kWeightsSecond>
 constexpr Kernel convolution_kernel() {
   return {[](const Call& c, Work& w) {
             const Convolution v = Of(c);
-            v.algorithm == ConvAlgorithm::depthwise ? plan_depthwise(v, w) : plan(v, w);
+            is_depthwise(v.algorithm, v.s) ? plan_depthwise(v, w) : plan(v, w);
             w.once = kWeightsSecond ? 1 : 0;  // input 1 is all that phase 0 reads
           },
           [](const Call& c, int phase, int64_t, float*) {
             const Convolution v = Of(c);
-            v.algorithm == ConvAlgorithm::depthwise ? run_depthwise(c, v, phase) : run(c, v, phase);
+            is_depthwise(v.algorithm, v.s) ? run_depthwise(c, v, phase) : run(c, v, phase);
           }};
 }
 

@@ -94,15 +94,19 @@ __global__ void sum_parts_kernel(const WeightParts w, const Parts parts, Floats 
     if (q0 + x < wide && n0 + i < w.n) dw.put((int64_t{group} * w.n + n0 + i) * wide + q0 + x, tile[x][i]);
 }
 
+bool depthwise(const Call& c) {
+  return is_depthwise(attrs_of(c).algorithm, conv_shape(c.in[0], c.out[0], c.in[1], attrs_of(c)));
+}
+
 void plan(const Call& c, Work& w) {
-  if (attrs_of(c).algorithm == ConvAlgorithm::depthwise) return conv_depthwise_grad_weight.plan(c, w);
+  if (depthwise(c)) return conv_depthwise_grad_weight.plan(c, w);
   const Gradient g(c);
   w.phases = 2;
   w.shared = g.grid.parts * g.out.part_size();
 }
 
 void run(const Call& c, int phase, int64_t chunk, float* local) {
-  if (attrs_of(c).algorithm == ConvAlgorithm::depthwise)
+  if (depthwise(c))
     return conv_depthwise_grad_weight.run(c, phase, chunk, local);
   const Gradient g(c);
   if (phase == 0) {

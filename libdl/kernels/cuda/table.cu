@@ -2,11 +2,7 @@
 #include "kernels/cuda/table.h"
 
 namespace dl::DL_ISA {
-#ifdef DL_PARTIAL
-#define DL_OP(name) extern const Kernel name __attribute__((weak));
-#else
 #define DL_OP(name) extern const Kernel name;
-#endif
 #include "kernels/ops.def"
 const Kernel* const table[] = {
 #define DL_OP(name) &name,
