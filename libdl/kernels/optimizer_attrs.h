@@ -1,5 +1,6 @@
 #pragma once
-// Attributes of the update operators. Constants are doubles: 1 - beta2 taken in float would be wrong by 1.3e-5.
+// Attributes of the update operators and of what goes before them. Constants are doubles: 1 - beta2 taken in float would be wrong by 1.3e-5.
+#include <cstdint>
 
 namespace dl {
 
@@ -28,6 +29,10 @@ struct AdamAttrs : UpdateAttrs {
 };
 struct GlobalNormScaleAttrs {
   double max_norm = 1;
+};
+struct LossScaleAttrs {
+  int64_t growth_interval = 2000;
+  double growth = 2, backoff = 0.5;
 };
 
 }  // namespace dl

@@ -55,6 +55,13 @@ constexpr auto fields(const GlobalNormScaleAttrs*) {
       field("max_norm", &GlobalNormScaleAttrs::max_norm, "Largest norm of all gradients together.")
           .at_least(0)};
 }
+constexpr auto fields(const LossScaleAttrs*) {
+  return std::tuple{
+      field("growth_interval", &LossScaleAttrs::growth_interval, "Steps without overflow before scale grows.")
+          .at_least(1),
+      field("growth", &LossScaleAttrs::growth, "Factor of scale after that many.").at_least(1),
+      field("backoff", &LossScaleAttrs::backoff, "Factor of scale after an overflow.").range(0, 1)};
+}
 
 namespace op {
 namespace {
@@ -168,6 +175,30 @@ const OpDef global_norm_scale{
         [](InferCtx& c) {
           for (const TensorType* t : c.in) c.require(t && t->dtype == DType::f32, "takes gradients of f32");
           c.out.assign(2, TensorType{DType::f32, {}});
+        },
+};
+
+const OpDef loss_scale{
+    .name = "loss_scale",
+    .doc =
+        "Dynamic loss scaling (Micikevicius et al. 2018). grads are those of the loss times scale: factor is "
+        "1 / "
+        "scale where all of them are finite, else 0, which leaves out the step. good counts such steps in a "
+        "row; "
+        "after growth_interval of them scale grows, after an overflow it shrinks, and stays within 1..2^24.",
+    .args = "scale good grads...",
+    .results = "factor next_scale next_good",
+    .attrs = &attr_ops<LossScaleAttrs>,
+    .traits = kStep,
+    .in_place = {-1, 0, 1, -1},
+    .infer =
+        [](InferCtx& c) {
+          const TensorType number{DType::f32, {}}, count{DType::i64, {}};
+          c.require(c.x(0) == number, str("scale must be f32[], got ", c.x(0).text()));
+          c.require(c.x(1) == count, str("good must be i64[], got ", c.x(1).text()));
+          for (size_t i = 2; i < c.in.size(); ++i)
+            c.require(c.in[i] && c.in[i]->dtype == DType::f32, "takes gradients of f32");
+          c.out = {number, number, count};
         },
 };
 

@@ -125,6 +125,7 @@ const AddRows kRows({
     {"batch_norm", with_channels("f32[300,17]", 17), "{}", kNorm},
     {"batch_norm", with_channels("f32[3,4,9]", 4), "{}", kNorm},
     {"batch_norm", with_channels("f32[5,16]", 16), "{}", kNorm},
+    {"batch_norm", with_channels("f32[40,300]", 300), "{}", kNorm},
     {"batch_norm", with_channels("f32[1,4]", 4), "{}", {.grad = false}},
     {"batch_norm", with_channels("f32[4,3,5,7]", 4), "{}", {.error = "input 1 is f32[4], expected f32[3]"}},
     {"batch_norm", with_channels("f32[0,3]", 3), "{}", {.error = "no elements"}},

@@ -101,9 +101,25 @@ void global_norm_scale(Reference& r) {
   r.y(1)[0] = std::sqrt(sum);
 }
 
+void loss_scale(Reference& r) {
+  const double scale = r.x(0)[0], good = r.x(1)[0];
+  bool finite = true;
+  for (size_t i = 2; i < r.in.size(); ++i)
+    for (double v : r.x(i).v) finite = finite && std::isfinite(v);
+  const bool grows = finite && good + 1 == r.attr("growth_interval");
+  r.y(0)[0] = finite ? 1 / scale : 0;
+  r.y(1)[0] = std::clamp(scale * (!finite ? r.attr("backoff") : grows ? r.attr("growth") : 1), 1.0, 0x1p24);
+  r.y(2)[0] = finite && !grows ? good + 1 : 0;
+}
+
 const AddReference kReferences[] = {
-    {"sgd", sgd},         {"momentum", momentum}, {"adagrad", adagrad},
-    {"rmsprop", rmsprop}, {"adam", adam},         {"global_norm_scale", global_norm_scale},
+    {"sgd", sgd},
+    {"momentum", momentum},
+    {"adagrad", adagrad},
+    {"rmsprop", rmsprop},
+    {"adam", adam},
+    {"global_norm_scale", global_norm_scale},
+    {"loss_scale", loss_scale},
 };
 
 constexpr const char* kDecay = R"({"weight_decay": 0.1, "l1": 0.01, "clip_value": 0.8, "lr_scale": 2})";
@@ -161,6 +177,19 @@ const AddRows kRows({
     {"global_norm_scale", {"f32[N]"}},
     {"global_norm_scale", {"f32[100,700]", "f32[3]", "f32[40001]"}, R"({"max_norm": 5})"},
     {"global_norm_scale", {"f32[3] -0.1..0.1", "f32[3] -0.1..0.1"}, "{}", {.out = {"f32[]", "f32[]"}}},
+
+    {"loss_scale", {"f32[] =1024", "i64[] =7", "f32[N]"}, "{}", {.out = {"f32[]", "f32[]", "i64[]"}}},
+    {"loss_scale", {"f32[] =1024", "i64[] =7", "f32[70]", "f32[] =nan", "f32[40001]"}},
+    {"loss_scale", {"f32[] =1000", "i64[] =7", "f32[100,700]", "f32[1] =inf"}, R"({"backoff": 0.25})"},
+    {"loss_scale", {"f32[] =1024", "i64[] =7", "f32[33] =-inf"}},
+    {"loss_scale", {"f32[] =1024", "i64[] =7", "f32[9] =3e38"}},
+    {"loss_scale", {"f32[] =1.5", "i64[] =0", "f32[17] =nan"}},
+    {"loss_scale", {"f32[] =1024", "i64[] =1999", "f32[5]", "f32[0]"}},
+    {"loss_scale", {"f32[] =1024", "i64[] =99", "f32[5]"}, R"({"growth_interval": 100, "growth": 4})"},
+    {"loss_scale", {"f32[] =16777216", "i64[] =1999", "f32[5]"}},
+    {"loss_scale", {"f32[1] =1", "i64[] =0", "f32[5]"}, "{}", {.error = "scale must be f32[]"}},
+    {"loss_scale", {"f32[] =1", "f32[] =0", "f32[5]"}, "{}", {.error = "good must be i64[]"}},
+    {"loss_scale", {"f32[] =1", "i64[] =0", "i32[5]"}, "{}", {.error = "gradients of f32"}},
 });
 
 }  // namespace

@@ -1,8 +1,7 @@
 // Optimiser updates: one pass over a parameter, its gradient and its state. Outputs may be the inputs'
 // memory. With a scale of 0 they are the inputs as they were.
 #include "kernels/cpu/math.h"
-#include "kernels/kernel.h"
-#include "kernels/optimizer_attrs.h"
+#include "kernels/loss_scale.h"
 
 namespace dl::DL_ISA {
 namespace {
@@ -175,16 +174,27 @@ constexpr int64_t kStretch = 4096;
 
 int64_t pieces_of(const Arg& a) { return (a.size() + kNormPiece - 1) / kNormPiece; }
 
-int64_t all_pieces(const Call& c) {
+// Pieces of the inputs from `first` on.
+int64_t all_pieces(const Call& c, int first) {
   int64_t n = 0;
-  for (int i = 0; i < c.n_in; ++i) n += pieces_of(c.in[i]);
+  for (int i = first; i < c.n_in; ++i) n += pieces_of(c.in[i]);
   return n;
+}
+struct Piece {
+  const float* x;
+  int64_t n;
+};
+Piece piece_at(const Call& c, int first, int64_t piece) {
+  int i = first;
+  for (; piece >= pieces_of(c.in[i]); ++i) piece -= pieces_of(c.in[i]);
+  const int64_t from = piece * kNormPiece, left = c.in[i].size() - from;
+  return {c.in[i].f() + from, left < kNormPiece ? left : kNormPiece};
 }
 
 void plan_norm(const Call& c, Work& w) {
   w.phases = 2;
-  w.chunks[0] = all_pieces(c);
-  w.shared = 2 * all_pieces(c);
+  w.chunks[0] = all_pieces(c, 0);
+  w.shared = 2 * all_pieces(c, 0);
 }
 
 double sum_squares(const float* x, int64_t n) {
@@ -208,18 +218,52 @@ void run_norm(const Call& c, int phase, int64_t chunk, float*) {
   double* partial = reinterpret_cast<double*>(c.shared);
   if (phase == 1) {
     double sum = 0;
-    for (int64_t k = 0; k < all_pieces(c); ++k) sum += partial[k];
+    for (int64_t k = 0; k < all_pieces(c, 0); ++k) sum += partial[k];
     const double norm = __builtin_sqrt(sum),
                  scale = attrs_of<GlobalNormScaleAttrs>(c).max_norm / (norm + 1e-6);
     c.out[0].f()[0] = static_cast<float>(scale < 1 ? scale : 1);
     c.out[1].f()[0] = static_cast<float>(norm);
     return;
   }
-  int i = 0;
-  int64_t piece = chunk;
-  for (; piece >= pieces_of(c.in[i]); ++i) piece -= pieces_of(c.in[i]);
-  const int64_t from = piece * kNormPiece, left = c.in[i].size() - from;
-  partial[chunk] = sum_squares(c.in[i].f() + from, left < kNormPiece ? left : kNormPiece);
+  const Piece p = piece_at(c, 0, chunk);
+  partial[chunk] = sum_squares(p.x, p.n);
+}
+
+// ---- Scale of the loss: whether all gradients are finite, in pieces as above. ----
+
+void plan_loss_scale(const Call& c, Work& w) {
+  w.phases = 2;
+  w.chunks[0] = w.shared = all_pieces(c, 2);
+}
+
+bool all_finite(const float* x, int64_t n) {
+  constexpr int32_t kInfinity = 0x7f800000;
+  vi bad[2] = {};
+  bool finite = true;
+  int64_t j = 0;
+  for (; j + 2 * DL_VLEN <= n; j += 2 * DL_VLEN) {
+    bad[0] |= (as_int(load(x + j)) & kInfinity) == kInfinity;
+    bad[1] |= (as_int(load(x + j + DL_VLEN)) & kInfinity) == kInfinity;
+  }
+  for (; j < n; ++j) finite = finite && __builtin_fabsf(x[j]) < __builtin_inff();
+  for (int l = 0; l < DL_VLEN; ++l) finite = finite && (bad[0][l] | bad[1][l]) == 0;
+  return finite;
+}
+
+// scale good grads... -> factor next_scale next_good
+void run_loss_scale(const Call& c, int phase, int64_t chunk, float*) {
+  if (phase == 0) {
+    const Piece p = piece_at(c, 2, chunk);
+    c.shared[chunk] = all_finite(p.x, p.n) ? 1 : 0;
+    return;
+  }
+  bool finite = true;
+  for (int64_t k = 0; k < all_pieces(c, 2); ++k) finite = finite && c.shared[k] == 1;
+  const LossScale s(attrs_of<LossScaleAttrs>(c), c.in[0].f()[0], static_cast<const int64_t*>(c.in[1].data)[0],
+                    finite);
+  c.out[0].f()[0] = s.factor;
+  c.out[1].f()[0] = s.next;
+  static_cast<int64_t*>(c.out[2].data)[0] = s.next_good;
 }
 
 }  // namespace
@@ -230,5 +274,6 @@ extern const Kernel adagrad{&plan, &run_adagrad};
 extern const Kernel rmsprop{&plan, &run_rmsprop};
 extern const Kernel adam{&plan, &run_adam};
 extern const Kernel global_norm_scale{&plan_norm, &run_norm};
+extern const Kernel loss_scale{&plan_loss_scale, &run_loss_scale};
 
 }  // namespace dl::DL_ISA

@@ -1,8 +1,8 @@
 // Sums, means and maxima over any axes. Terms are combined in float over short stretches and in double
 // beyond; the stretches depend on shapes alone. Few outputs with many terms are cut into pieces that a second
 // phase combines.
-#include "kernels/fold.h"
 #include "kernels/cpu/vec.h"
+#include "kernels/fold.h"
 
 namespace dl::DL_ISA {
 namespace {

@@ -88,8 +88,7 @@ __global__ void join_statistics(NormForm f, const float* sums, RunningStatistics
   const double centre = active ? static_cast<double>(sums[channel]) : 0;
   double sum = 0, squares = 0;
 #pragma unroll 8
-  for (int i = static_cast<int>(threadIdx.x) / kJoinChannels; i < f.parts; i += kJoinWalkers) {
-    if (!active) continue;
+  for (int i = static_cast<int>(threadIdx.x) / kJoinChannels; active && i < f.parts; i += kJoinWalkers) {
     const float* s = sums + i * f.width() + channel;
     const double terms = static_cast<double>(f.terms(i));
     const double d = static_cast<double>(s[0]) - centre, part = static_cast<double>(s[step]);

@@ -33,10 +33,11 @@ struct NormForm {
   int packs;                   // groups of items in a row
   int columns, height, tiles;  // a block takes `columns` packs of `height` rows at once; tiles of columns
   int parts;
+  int64_t per_part;  // of total
 
   // Channels that sums are kept for, those behind the last of a block among them.
   DL_HD int64_t width() const { return planes ? channels : int64_t{blocks} * lanes; }
-  DL_HD int64_t begin(int64_t part) const { return total * part / parts; }
+  DL_HD int64_t begin(int64_t part) const { return part < parts ? part * per_part : total; }
   DL_HD int64_t terms(int64_t part) const {  // of a channel
     return (begin(part + 1) - begin(part)) * (planes ? items : 1);
   }
@@ -45,7 +46,9 @@ struct NormForm {
   dim3 grid() const { return {as_unsigned(others()), as_unsigned(parts), 1}; }
   NormForm cut(int64_t wanted) const {  // for so many blocks
     NormForm f = *this;
-    f.parts = norm_parts(total, planes ? kThreads : height, others(), wanted, planes ? 512 / items : 512);
+    f.per_part = ceil_div(
+        total, norm_parts(total, planes ? kThreads : height, others(), wanted, planes ? 512 / items : 512));
+    f.parts = static_cast<int>(ceil_div(total, f.per_part));
     return f;
   }
   // Where a row of a block begins.

@@ -101,8 +101,7 @@ __global__ void join_products(NormForm f, const float* sums, Channels c) {
   const int64_t step = f.parts * f.width();
   double a = 0, b = 0;
 #pragma unroll 8
-  for (int i = static_cast<int>(threadIdx.x) / kJoinChannels; i < f.parts; i += kJoinWalkers) {
-    if (!active) continue;
+  for (int i = static_cast<int>(threadIdx.x) / kJoinChannels; active && i < f.parts; i += kJoinWalkers) {
     const float* s = sums + i * f.width() + channel;
     a += static_cast<double>(s[0]);
     b += static_cast<double>(s[step]);

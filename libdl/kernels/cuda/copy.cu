@@ -11,24 +11,29 @@ namespace {
 template <class U>
 __global__ void copy_kernel(U* __restrict__ to, int64_t to_pitch, const U* __restrict__ from,
                             int64_t from_pitch, Divisor width, uint32_t n) {
-#pragma unroll 4
-  for (uint32_t i = first_item(); i < n; i += item_step()) {
-    uint32_t j = i;
-    const uint32_t r = width.split(j);
-    to[r * to_pitch + j] = from[r * from_pitch + j];
-  }
+  each_item(
+      n,
+      [&](uint32_t i) {
+        const uint32_t r = width.split(i);
+        return from[r * from_pitch + i];
+      },
+      [&](uint32_t i, const U& v) {
+        const uint32_t r = width.split(i);
+        to[r * to_pitch + i] = v;
+      });
 }
 
 // Rows of `row` units of dx that are zero but for the units [first, first + width), which dy has side by side.
 template <class U>
 __global__ void paste_kernel(U* __restrict__ dx, Divisor row, const U* __restrict__ dy, uint32_t first,
                              uint32_t width, uint32_t n) {
-#pragma unroll 4
-  for (uint32_t i = first_item(); i < n; i += item_step()) {
-    uint32_t j = i;
-    const uint32_t r = row.split(j);
-    dx[i] = j - first < width ? dy[int64_t{r} * width + (j - first)] : U{};
-  }
+  each_item(
+      n,
+      [&](uint32_t i) {
+        const uint32_t r = row.split(i);
+        return i - first < width ? dy[int64_t{r} * width + (i - first)] : U{};
+      },
+      [&](uint32_t i, const U& v) { dx[i] = v; });
 }
 
 int axis_of(int64_t axis, int rank) { return static_cast<int>(axis < 0 ? axis + rank : axis); }

@@ -1,7 +1,7 @@
-// The norm of all gradients together (cpu/optimizers.cpp). A block for each piece of a gradient, however many there are:
-// their addresses come with the launch.
+// What is asked of all gradients together: their norm, and for the scale of the loss whether they are finite
+// (cpu/optimizers.cpp). A block for each piece of a gradient, however many there are: their addresses come with the launch.
 #include "kernels/cuda/items.h"
-#include "kernels/optimizer_attrs.h"
+#include "kernels/loss_scale.h"
 
 namespace dl::DL_ISA {
 namespace {
@@ -11,9 +11,10 @@ constexpr int kTensors = 128;        // of a launch
 constexpr unsigned kJoiners = 1024;  // threads of the block that joins the pieces
 
 int64_t pieces_of(const Arg& a) { return ceil_div(a.size(), kPiece); }
-int64_t all_pieces(const Call& c) {
+// Of the inputs from `first` on.
+int64_t all_pieces(const Call& c, int first) {
   int64_t n = 0;
-  for (int i = 0; i < c.n_in; ++i) n += pieces_of(c.in[i]);
+  for (int i = first; i < c.n_in; ++i) n += pieces_of(c.in[i]);
   return n;
 }
 
@@ -33,9 +34,17 @@ struct Gradients {
   }
 };
 
-// A block's share of the sum of squares of n elements.
-template <class T>
-__device__ double sum_squares(const T* __restrict__ x, int64_t n) {
+// What is summed up of every element.
+struct Square {
+  __device__ static float add(float sum, float v) { return fmaf(v, v, sum); }
+};
+struct NotFinite {
+  __device__ static float add(float sum, float v) { return fabsf(v) < __builtin_inff() ? sum : sum + 1; }
+};
+
+// Sum of a block over n elements.
+template <class F, class T>
+__device__ double sum_piece(const T* __restrict__ x, int64_t n) {
   constexpr int kItems = Pack<T>::kCount, kAtOnce = 4;
   float sum = 0;
   Items<T, kItems> v[kAtOnce];
@@ -44,38 +53,33 @@ __device__ double sum_squares(const T* __restrict__ x, int64_t n) {
       [&](int64_t i, int u) { v[u] = load_items<T, kItems>(x + i * kItems); },
       [&](int64_t, int u) {
 #pragma unroll
-        for (int k = 0; k < kItems; ++k) sum = fmaf(to_float(v[u].v[k]), to_float(v[u].v[k]), sum);
+        for (int k = 0; k < kItems; ++k) sum = F::add(sum, to_float(v[u].v[k]));
       });
-  for (int64_t i = n / kItems * kItems + threadIdx.x; i < n; i += kThreads)
-    sum = fmaf(to_float(x[i]), to_float(x[i]), sum);
+  for (int64_t i = n / kItems * kItems + threadIdx.x; i < n; i += kThreads) sum = F::add(sum, to_float(x[i]));
   return block_sum(static_cast<double>(sum));
 }
 
 // partial: a double of each piece.
-__global__ void __launch_bounds__(kThreads) norm_kernel(const Gradients g, double* partial) {
+template <class F>
+__global__ void __launch_bounds__(kThreads) pieces_kernel(const Gradients g, double* partial) {
   const int piece = static_cast<int>(blockIdx.x), i = g.find(piece);
   const int64_t from = int64_t{piece - g.first[i]} * kPiece, left = g.size[i] - from;
   const int64_t n = left < kPiece ? left : kPiece;
   double sum = 0;
   if (g.type[i] == Elem::f32)
-    sum = sum_squares(static_cast<const float*>(g.data[i]) + from, n);
+    sum = sum_piece<F>(static_cast<const float*>(g.data[i]) + from, n);
   else if (g.type[i] == Elem::bf16)
-    sum = sum_squares(static_cast<const bf16*>(g.data[i]) + from, n);
+    sum = sum_piece<F>(static_cast<const bf16*>(g.data[i]) + from, n);
   else
-    sum = sum_squares(static_cast<const f16*>(g.data[i]) + from, n);
+    sum = sum_piece<F>(static_cast<const f16*>(g.data[i]) + from, n);
   if (threadIdx.x == 0) partial[piece] = sum;
 }
 
-__global__ void __launch_bounds__(kJoiners)
-    norm_scale_kernel(const double* partial, int64_t count, double max_norm, float* scale, float* norm) {
+__device__ double join_pieces(const double* partial, int64_t count) {
   double sum = 0;
 #pragma unroll 4
   for (int64_t i = threadIdx.x; i < count; i += kJoiners) sum += partial[i];
-  sum = block_sum(sum);
-  if (threadIdx.x != 0) return;
-  const double root = ::sqrt(sum), s = max_norm / (root + 1e-6);
-  *scale = static_cast<float>(s < 1 ? s : 1);
-  *norm = static_cast<float>(root);
+  return block_sum(sum);
 }
 
 // Calls f(gradients, first piece of all) for groups of the inputs [from, c.n_in).
@@ -99,20 +103,59 @@ void each_group(const Call& c, int from, F f) {
   }
 }
 
-void plan_norm(const Call& c, Work& w) { w.shared = 2 * all_pieces(c); }
+// partial: the sums of all pieces of the inputs from `from` on.
+template <class F>
+void sum_pieces(const Call& c, int from, double* partial) {
+  each_group(c, from, [&](const Gradients& g, int pieces, int64_t first) {
+    launch(c, pieces_kernel<F>, as_unsigned(pieces), kThreads, 0, g, partial + first);
+  });
+}
+
+template <int kFrom>
+void plan(const Call& c, Work& w) {
+  w.shared = 2 * all_pieces(c, kFrom);
+}
+
+__global__ void __launch_bounds__(kJoiners)
+    norm_kernel(const double* partial, int64_t count, double max_norm, float* scale, float* norm) {
+  const double root = ::sqrt(join_pieces(partial, count)), s = max_norm / (root + 1e-6);
+  if (threadIdx.x != 0) return;
+  *scale = static_cast<float>(s < 1 ? s : 1);
+  *norm = static_cast<float>(root);
+}
 
 // grads... -> scale norm
 void run_norm(const Call& c, int, int64_t, float*) {
   double* partial = reinterpret_cast<double*>(c.shared);
-  each_group(c, 0, [&](const Gradients& g, int pieces, int64_t first) {
-    launch(c, norm_kernel, as_unsigned(pieces), kThreads, 0, g, partial + first);
-  });
-  launch(c, norm_scale_kernel, 1, kJoiners, 0, partial, all_pieces(c),
+  sum_pieces<Square>(c, 0, partial);
+  launch(c, norm_kernel, 1, kJoiners, 0, partial, all_pieces(c, 0),
          static_cast<const GlobalNormScaleAttrs*>(c.attrs)->max_norm, c.out[0].f(), c.out[1].f());
+}
+
+// next and next_good may be the memory of scale and good.
+__global__ void __launch_bounds__(kJoiners)
+    loss_scale_kernel(const double* partial, int64_t count, LossScaleAttrs attrs, const float* scale,
+                      const int64_t* good, float* factor, float* next, int64_t* next_good) {
+  const bool finite = join_pieces(partial, count) == 0;
+  if (threadIdx.x != 0) return;
+  const LossScale s(attrs, *scale, *good, finite);
+  *factor = s.factor;
+  *next = s.next;
+  *next_good = s.next_good;
+}
+
+// scale good grads... -> factor next_scale next_good
+void run_loss_scale(const Call& c, int, int64_t, float*) {
+  double* partial = reinterpret_cast<double*>(c.shared);
+  sum_pieces<NotFinite>(c, 2, partial);
+  launch(c, loss_scale_kernel, 1, kJoiners, 0, partial, all_pieces(c, 2),
+         *static_cast<const LossScaleAttrs*>(c.attrs), c.in[0].f(), data<int64_t>(c.in[1]), c.out[0].f(),
+         c.out[1].f(), data<int64_t>(c.out[2]));
 }
 
 }  // namespace
 
-extern const Kernel global_norm_scale{&plan_norm, &run_norm};
+extern const Kernel global_norm_scale{&plan<0>, &run_norm};
+extern const Kernel loss_scale{&plan<2>, &run_loss_scale};
 
 }  // namespace dl::DL_ISA

@@ -37,6 +37,22 @@ void for_stretches(int64_t planes, int64_t items, F&& f) {
 __device__ __forceinline__ uint32_t first_item() { return blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ uint32_t item_step() { return gridDim.x * blockDim.x; }
 
+// store(i, load(i)) for the items below n of this thread; four loads are under way at once.
+template <class I, class Load, class Store>
+__device__ __forceinline__ void each_item(I n, Load load, Store store) {
+  constexpr int kAtOnce = 4;
+  const I step = static_cast<I>(gridDim.x) * blockDim.x;
+  for (I i = static_cast<I>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += kAtOnce * step) {
+    decltype(load(i)) v[kAtOnce];
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u)
+      if (i + u * step < n) v[u] = load(i + u * step);
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u)
+      if (i + u * step < n) store(i + u * step, v[u]);
+  }
+}
+
 // Planes of rows x columns pixels, each of `packs` items.
 struct Pixels {
   Divisor rows, columns, packs;
@@ -52,22 +68,40 @@ struct Pixels {
   }
 };
 
-// V elements of T side by side: one, or those of 16 bytes.
+// V elements of T side by side, one or those of 16 bytes: as they are in memory, and as floats.
+template <class T, int V>
+struct Bits {
+  Pack<T> v;
+};
+template <class T>
+struct Bits<T, 1> {
+  T v;
+};
+template <int V, class T>
+__device__ __forceinline__ Bits<T, V> load_bits(const T* p) {
+  if constexpr (V == 1)
+    return {*p};
+  else
+    return {load_pack(p)};
+}
 template <class T, int V>
 struct Lanes {
   float v[V];
 };
-template <int V, class T>
-__device__ __forceinline__ Lanes<T, V> load_lanes(const T* p) {
+template <class T, int V>
+__device__ __forceinline__ Lanes<T, V> lanes_of(const Bits<T, V>& bits) {
   Lanes<T, V> r;
   if constexpr (V == 1) {
-    r.v[0] = to_float(*p);
+    r.v[0] = to_float(bits.v);
   } else {
-    const Pack<T> pack = load_pack(p);
 #pragma unroll
-    for (int k = 0; k < V; ++k) r.v[k] = to_float(pack.v[k]);
+    for (int k = 0; k < V; ++k) r.v[k] = to_float(bits.v.v[k]);
   }
   return r;
+}
+template <int V, class T>
+__device__ __forceinline__ Lanes<T, V> load_lanes(const T* p) {
+  return lanes_of(load_bits<V>(p));
 }
 template <class T, int V>
 __device__ __forceinline__ void store_lanes(T* p, const Lanes<T, V>& r) {

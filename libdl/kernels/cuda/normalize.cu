@@ -49,29 +49,37 @@ NormalizeRows rows_of(const Call& c) {
   return {x.dims[0], x.size(1, x.rank), 0};
 }
 
-// V = 1 or 4 elements a turn; length: of a row, in turns.
+// V = 1 or 4 elements.
+template <int V, class T>
+__device__ __forceinline__ void move(T* to, const T* from) {
+  if constexpr (V == 4)
+    move_four(to, from);
+  else
+    *to = *from;
+}
+
+// V elements a turn; length: of a row, in turns.
 template <class T, class Y, int V>
 __global__ void normalize_kernel(const T* __restrict__ x, const float* __restrict__ shift,
                                  const float* __restrict__ scale, Y* __restrict__ y, Divisor length,
                                  Divisor channels, bool shared, uint32_t n) {
   for (uint32_t i = first_item(); i < n; i += item_step()) {
     uint32_t j = i, row = length.split(j);
-    const uint32_t channel = (channels.split(row), row);
+    channels.split(row);
     Four<T> in;
+    Four<float> a, b;
     Four<Y> out;
-    if constexpr (V == 4)
-      move_four(in.v, x + int64_t{i} * V);
-    else
-      in.v[0] = x[i];
+    move<V>(in.v, x + int64_t{i} * V);
+    if (shared) {
 #pragma unroll
-    for (int k = 0; k < V; ++k) {
-      const uint32_t at = shared ? channel : j * V + k;
-      out.v[k] = from_float<Y>((number(in.v[k]) - shift[at]) * scale[at]);
+      for (int k = 0; k < V; ++k) a.v[k] = shift[row], b.v[k] = scale[row];
+    } else {
+      move<V>(a.v, shift + int64_t{j} * V);
+      move<V>(b.v, scale + int64_t{j} * V);
     }
-    if constexpr (V == 4)
-      move_four(y + int64_t{i} * V, out.v);
-    else
-      y[i] = out.v[0];
+#pragma unroll
+    for (int k = 0; k < V; ++k) out.v[k] = from_float<Y>((number(in.v[k]) - a.v[k]) * b.v[k]);
+    move<V>(y + int64_t{i} * V, out.v);
   }
 }
 
@@ -139,15 +147,19 @@ __device__ __forceinline__ T convert(F v) {
 
 template <class T, class F>
 __global__ void cast_kernel(const F* __restrict__ x, T* __restrict__ y, int64_t n) {
-#pragma unroll 4
-  for (int64_t i = thread_index(); i < n / 4; i += thread_count()) {
-    Four<F> in;
-    Four<T> out;
-    move_four(in.v, x + i * 4);
+  each_item(
+      n / 4,
+      [&](int64_t i) {
+        Four<F> in;
+        move_four(in.v, x + i * 4);
+        return in;
+      },
+      [&](int64_t i, const Four<F>& in) {
+        Four<T> out;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) out.v[k] = convert<T>(in.v[k]);
-    move_four(y + i * 4, out.v);
-  }
+        for (int k = 0; k < 4; ++k) out.v[k] = convert<T>(in.v[k]);
+        move_four(y + i * 4, out.v);
+      });
   for (int64_t i = n / 4 * 4 + thread_index(); i < n; i += thread_count()) y[i] = convert<T>(x[i]);
 }
 

@@ -67,19 +67,33 @@ __device__ __forceinline__ float column_share(const PoolShape& s, int ox) {
   return share(ox, s.sw, s.kw, s.w, s.pl, s.pads ? s.pr : 0, s.pads);
 }
 
-// Calls f(lanes, tap) for the pixels of window (oy, ox) inside the image; tap: its place in the window, in the order of rows.
-// K: extent of a square window, or 0 for any.
+// Calls f(lanes, tap, inside) for the pixels of window (oy, ox); tap: the place in the window, in the order of rows. Pixels
+// outside the image, which not all calls are spared, are zero. K: extent of a square window, or 0 for any.
 template <int K, int V, class T, class F>
 __device__ __forceinline__ void each_tap(const T* plane, const PoolShape& s, int oy, int ox, F f) {
-  const int kh = K ? K : s.kh, kw = K ? K : s.kw, top = oy * s.sh - s.pt, left = ox * s.sw - s.pl;
-#pragma unroll(K ? K : 1)
-  for (int i = 0; i < kh; ++i) {
-    if (static_cast<unsigned>(top + i) >= static_cast<unsigned>(s.h)) continue;
-    const T* row = plane + (int64_t{top + i} * s.w + left) * s.pixel;
-#pragma unroll(K ? K : 2)
-    for (int j = 0; j < kw; ++j)
-      if (static_cast<unsigned>(left + j) < static_cast<unsigned>(s.w))
-        f(load_lanes<V>(row + j * s.pixel), i * kw + j);
+  const int top = oy * s.sh - s.pt, left = ox * s.sw - s.pl;
+  const T* window = plane + (int64_t{top} * s.w + left) * s.pixel;
+  if constexpr (K == 0) {
+    const int bottom = lesser(s.kh, s.h - top), right = lesser(s.kw, s.w - left);
+    for (int i = greater(0, -top); i < bottom; ++i)
+#pragma unroll 4
+      for (int j = greater(0, -left); j < right; ++j)
+        f(load_lanes<V>(window + (int64_t{i} * s.w + j) * s.pixel), i * s.kw + j, true);
+  } else {
+#pragma unroll
+    for (int i = 0; i < K; ++i) {
+      Bits<T, V> v[K];
+      bool inside[K];
+#pragma unroll
+      for (int j = 0; j < K; ++j) {
+        inside[j] = (static_cast<unsigned>(top + i) < static_cast<unsigned>(s.h)) &
+                    (static_cast<unsigned>(left + j) < static_cast<unsigned>(s.w));
+        v[j] = Bits<T, V>{};
+        if (inside[j]) v[j] = load_bits<V>(window + (int64_t{i} * s.w + j) * s.pixel);
+      }
+#pragma unroll
+      for (int j = 0; j < K; ++j) f(lanes_of(v[j]), i * K + j, inside[j]);
+    }
   }
 }
 
@@ -94,11 +108,14 @@ struct Largest {
 #pragma unroll
     for (int k = 0; k < V; ++k) best.v[k] = -__builtin_inff(), tap[k] = -1;
   }
-  __device__ __forceinline__ void add(const Lanes<T, V>& x, int at) {
+  __device__ __forceinline__ void add(const Lanes<T, V>& x, int at, bool inside) {
 #pragma unroll
-    for (int k = 0; k < V; ++k)
-      if (tap[k] < 0 || x.v[k] > best.v[k] || (x.v[k] != x.v[k] && best.v[k] == best.v[k]))
-        best.v[k] = x.v[k], tap[k] = at;
+    for (int k = 0; k < V; ++k) {
+      const float b = best.v[k], v = x.v[k];
+      const bool takes = inside & ((v > b) | (tap[k] < 0) | ((v != v) & (b == b)));  // no branches
+      best.v[k] = takes ? v : b;
+      tap[k] = takes ? at : tap[k];
+    }
   }
 };
 
@@ -108,11 +125,9 @@ __global__ void max_kernel(const T* __restrict__ x, T* __restrict__ y, PoolShape
   for (uint32_t i = first_item(); i < n; i += item_step()) {
     const auto p = outputs.place(i);
     Largest<T, V> largest;
-    each_tap<K, V>(
-        x + p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V, s, static_cast<int>(p.y),
-        static_cast<int>(p.x), [&](const Lanes<T, V>& v, int tap) __attribute__((always_inline)) {
-          largest.add(v, tap);
-        });
+    each_tap<K, V>(x + p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V, s, static_cast<int>(p.y),
+                   static_cast<int>(p.x),
+                   [&](const Lanes<T, V>& v, int tap, bool inside) { largest.add(v, tap, inside); });
     store_lanes(y + int64_t{i} * V, largest.best);
   }
 }
@@ -127,9 +142,8 @@ __global__ void max_grad_apart_kernel(const T* __restrict__ x, const T* __restri
     const int64_t base = p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V;
     const Lanes<T, V> g = load_lanes<V>(dy + int64_t{i} * V);
     Largest<T, V> largest;
-    each_tap<K, V>(
-        x + base, s, oy,
-        ox, [&](const Lanes<T, V>& v, int tap) __attribute__((always_inline)) { largest.add(v, tap); });
+    each_tap<K, V>(x + base, s, oy, ox,
+                   [&](const Lanes<T, V>& v, int tap, bool inside) { largest.add(v, tap, inside); });
     const int top = oy * s.sh - s.pt, left = ox * s.sw - s.pl, kw = K ? K : s.kw, kh = K ? K : s.kh;
     const int bottom = oy + 1 == s.oh ? s.h : lesser(s.h, top + s.sh);
     const int right = ox + 1 == s.ow ? s.w : lesser(s.w, left + s.sw);
@@ -156,11 +170,9 @@ __global__ void taps_kernel(const T* __restrict__ x, I* __restrict__ taps, PoolS
   for (uint32_t i = first_item(); i < n; i += item_step()) {
     const auto p = outputs.place(i);
     Largest<T, V> largest;
-    each_tap<K, V>(
-        x + p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V, s, static_cast<int>(p.y),
-        static_cast<int>(p.x), [&](const Lanes<T, V>& v, int tap) __attribute__((always_inline)) {
-          largest.add(v, tap);
-        });
+    each_tap<K, V>(x + p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V, s, static_cast<int>(p.y),
+                   static_cast<int>(p.x),
+                   [&](const Lanes<T, V>& v, int tap, bool inside) { largest.add(v, tap, inside); });
     Taps<I, V> t;
 #pragma unroll
     for (int k = 0; k < V; ++k) t.v[k] = static_cast<I>(largest.tap[k]);
@@ -199,12 +211,11 @@ __global__ void avg_kernel(const T* __restrict__ x, T* __restrict__ y, PoolShape
     const auto p = outputs.place(i);
     const int oy = static_cast<int>(p.y), ox = static_cast<int>(p.x);
     Lanes<T, V> sum{};
-    each_tap<K, V>(
-        x + p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V, s, oy,
-        ox, [&](const Lanes<T, V>& v, int) __attribute__((always_inline)) {
+    each_tap<K, V>(x + p.plane * (int64_t{s.h} * s.w * s.pixel) + p.pack * V, s, oy, ox,
+                   [&](const Lanes<T, V>& v, int, bool) {
 #pragma unroll
-          for (int k = 0; k < V; ++k) sum.v[k] += v.v[k];
-        });
+                     for (int k = 0; k < V; ++k) sum.v[k] += v.v[k];
+                   });
     const float part = row_share(s, oy) * column_share(s, ox);
 #pragma unroll
     for (int k = 0; k < V; ++k) sum.v[k] *= part;

@@ -53,30 +53,37 @@ struct Target {
   }
 };
 
-// Where terms lie. `few`: counts fit the divisors.
+// Where terms lie, by the number of groups of axes that are reduced besides the innermost.
+enum class Groups { none, one, many };
+Groups groups_of(const Fold& f) {
+  const bool few = f.terms() < kMostItems;  // fit the divisor
+  return f.n_reduced == 0 ? Groups::none : f.n_reduced == 1 && few ? Groups::one : Groups::many;
+}
 struct Terms {
   Fold f;
-  Divisor inner;  // in packs
-  bool few;
-  // Pack t of an output whose innermost axes are reduced.
-  template <int V>
-  __device__ __forceinline__ int64_t in_row(int64_t t) const {
-    if (f.n_reduced == 0) return t * V;
-    uint32_t low = 0;
-    int64_t r, j;
-    if (few) {
-      low = static_cast<uint32_t>(t);
-      r = inner.split(low);
-      j = low;
-    } else {
-      r = t / inner.d;
-      j = t - r * inner.d;
-    }
-    return group(r) + j * V;
-  }
-  // Row r of the reduced axes outside the innermost.
+  int64_t stride;  // of the one group
+  Divisor inner;   // in packs
+  // Row r of the groups.
+  template <Groups kGroups>
   __device__ __forceinline__ int64_t group(int64_t r) const {
-    return f.n_reduced == 1 ? r * f.reduced[0].stride : offset_of(r, f.reduced, f.n_reduced);
+    if constexpr (kGroups == Groups::many)
+      return offset_of(r, f.reduced, f.n_reduced);
+    else
+      return r * stride;
+  }
+  // Pack t of an output whose innermost axes are reduced.
+  template <Groups kGroups, int V>
+  __device__ __forceinline__ int64_t in_row(int64_t t) const {
+    if constexpr (kGroups == Groups::none) {
+      return t * V;
+    } else if constexpr (kGroups == Groups::one) {
+      auto j = static_cast<uint32_t>(t);
+      const uint32_t r = inner.split(j);
+      return r * stride + j * V;
+    } else {
+      const int64_t r = t / inner.d;
+      return group<kGroups>(r) + (t - r * inner.d) * V;
+    }
   }
 };
 
@@ -97,14 +104,14 @@ __device__ __forceinline__ double across_lanes(double v, unsigned lanes) {
 // ---- rows ----
 
 // Packs t, t + step, ... below `end` of the output at x.
-template <class Op, int V, class T>
+template <class Op, Groups kGroups, int V, class T>
 __device__ __forceinline__ double reduce_run(const T* x, const Terms& terms, int64_t t, int64_t end,
                                              int64_t step) {
   double total = Op::kIdentity;
   for (; t + (kAtOnce - 1) * step < end; t += kAtOnce * step) {
     Lanes<T, V> v[kAtOnce];
 #pragma unroll
-    for (int u = 0; u < kAtOnce; ++u) v[u] = load_lanes<V>(x + terms.in_row<V>(t + u * step));
+    for (int u = 0; u < kAtOnce; ++u) v[u] = load_lanes<V>(x + terms.in_row<kGroups, V>(t + u * step));
 #pragma unroll
     for (int u = 1; u < kAtOnce; ++u)
 #pragma unroll
@@ -112,7 +119,7 @@ __device__ __forceinline__ double reduce_run(const T* x, const Terms& terms, int
     total = Op::both(total, static_cast<double>(across<Op>(v[0])));
   }
   for (; t < end; t += step)
-    total = Op::both(total, static_cast<double>(across<Op>(load_lanes<V>(x + terms.in_row<V>(t)))));
+    total = Op::both(total, static_cast<double>(across<Op>(load_lanes<V>(x + terms.in_row<kGroups, V>(t)))));
   return total;
 }
 
@@ -127,7 +134,7 @@ struct Piece {
 };
 
 // 1 << shift lanes of a warp for each output, or, with kBlock, a block for each piece of one.
-template <class Op, class T, int V, bool kBlock>
+template <class Op, class T, int V, Groups kGroups, bool kBlock>
 __global__ void rows_kernel(const T* __restrict__ x, Terms terms, int64_t outputs, Piece packs,
                             unsigned shift, Target to) {
   const uint32_t block_output = blockIdx.x / to.pieces;
@@ -136,8 +143,8 @@ __global__ void rows_kernel(const T* __restrict__ x, Terms terms, int64_t output
   const unsigned lanes = 1u << shift, lane = kBlock ? threadIdx.x : threadIdx.x & (lanes - 1);
   double total = Op::kIdentity;
   if (output < outputs)
-    total = reduce_run<Op, V>(x + offset_of(output, terms.f.kept, terms.f.n_kept), terms,
-                              packs.from(piece) + lane, packs.end(piece), kBlock ? kThreads : lanes);
+    total = reduce_run<Op, kGroups, V>(x + offset_of(output, terms.f.kept, terms.f.n_kept), terms,
+                                       packs.from(piece) + lane, packs.end(piece), kBlock ? kThreads : lanes);
   total = across_lanes<Op>(total, kBlock ? kWarpLanes : lanes);
   if constexpr (kBlock) {
     __shared__ double warps[kThreads / kWarpLanes];
@@ -158,7 +165,7 @@ struct Columns {
   unsigned shift;
 };
 
-template <class Op, class T, int V>
+template <class Op, class T, int V, Groups kGroups>
 __global__ void columns_kernel(const T* __restrict__ x, Terms terms, Piece rows, Columns s, Target to) {
   const uint32_t unit = blockIdx.x / to.pieces, piece = blockIdx.x - unit * to.pieces,
                  outer = s.blocks.divide(unit);
@@ -172,17 +179,19 @@ __global__ void columns_kernel(const T* __restrict__ x, Terms terms, Piece rows,
   if (column < s.packs) {
     const T* from = x + offset_of(outer, terms.f.kept, terms.f.n_kept) + column * V;
     for (int64_t t = rows.from(piece) + row; t < end; t += kAtOnce * step) {
-      Lanes<T, V> v[kAtOnce];
+      Bits<T, V> v[kAtOnce];
 #pragma unroll
       for (int u = 0; u < kAtOnce; ++u)
-        if (t + u * step < end) v[u] = load_lanes<V>(from + terms.group(t + u * step));
+        if (t + u * step < end) v[u] = load_bits<V>(from + terms.group<kGroups>(t + u * step));
+      Lanes<T, V> sum = lanes_of(v[0]);
 #pragma unroll
-      for (int u = 1; u < kAtOnce; ++u)
+      for (int u = 1; u < kAtOnce; ++u) {
+        const Lanes<T, V> term = lanes_of(v[u]);
 #pragma unroll
-        for (int k = 0; k < V; ++k)
-          if (t + u * step < end) v[0].v[k] = Op::both(v[0].v[k], v[u].v[k]);
+        for (int k = 0; k < V; ++k) sum.v[k] = t + u * step < end ? Op::both(sum.v[k], term.v[k]) : sum.v[k];
+      }
 #pragma unroll
-      for (int k = 0; k < V; ++k) total[k] = Op::both(total[k], static_cast<double>(v[0].v[k]));
+      for (int k = 0; k < V; ++k) total[k] = Op::both(total[k], static_cast<double>(sum.v[k]));
     }
   }
   double* const shared = shared_memory<double>();  // (V, kThreads)
@@ -253,7 +262,7 @@ Cut cut_up(const Fold& f, int64_t v) {
 
 int64_t pack_width(Elem type, const Fold& f) {
   const int64_t n = type == Elem::f32 ? 4 : 8;
-  return f.inner % n == 0 ? n : 1;
+  return f.inner % n == 0 && groups_of(f) != Groups::many ? n : 1;
 }
 
 void plan_fold(const Call& c, const Fold& f, Work& w) {
@@ -263,20 +272,30 @@ void plan_fold(const Call& c, const Fold& f, Work& w) {
   w.shared = 2 * cut.pieces * f.outputs();
 }
 
-template <class Op, class T, int V>
+template <class Op, class T, int V, Groups kGroups>
 void launch_fold(const Call& c, const Fold& f, const Cut& cut, const Target& to) {
   const T* x = data<T>(c.in[0]);
-  const Terms terms{f, Divisor(f.inner / V), f.terms() < kMostItems};
-  if (!f.inner_reduced)
-    launch(c, columns_kernel<Op, T, V>, as_unsigned(cut.units * cut.pieces), kThreads,
-           V * kThreads * sizeof(double), x, terms, cut.piece,
-           Columns{cut.packs, Divisor(ceil_div(cut.packs, 1 << cut.shift)), cut.shift}, to);
-  else if (cut.by_blocks)
-    launch(c, rows_kernel<Op, T, V, true>, as_unsigned(cut.units * cut.pieces), kThreads, 0, x, terms,
-           cut.units, cut.piece, cut.shift, to);
+  const Terms terms{f, f.n_reduced ? f.reduced[0].stride : 0, Divisor(f.inner / V)};
+  if (!f.inner_reduced) {
+    if constexpr (kGroups != Groups::none)
+      launch(c, columns_kernel<Op, T, V, kGroups>, as_unsigned(cut.units * cut.pieces), kThreads,
+             V * kThreads * sizeof(double), x, terms, cut.piece,
+             Columns{cut.packs, Divisor(ceil_div(cut.packs, 1 << cut.shift)), cut.shift}, to);
+  } else if (cut.by_blocks) {
+    launch(c, rows_kernel<Op, T, V, kGroups, true>, as_unsigned(cut.units * cut.pieces), kThreads, 0, x,
+           terms, cut.units, cut.piece, cut.shift, to);
+  } else {
+    launch(c, rows_kernel<Op, T, V, kGroups, false>, as_unsigned(ceil_div(cut.units << cut.shift, kThreads)),
+           kThreads, 0, x, terms, cut.units, cut.piece, cut.shift, to);
+  }
+}
+
+template <class Op, class T, int V>
+void launch_groups(const Call& c, const Fold& f, const Cut& cut, const Target& to) {
+  if (groups_of(f) == Groups::none && f.inner_reduced)
+    launch_fold<Op, T, V, Groups::none>(c, f, cut, to);
   else
-    launch(c, rows_kernel<Op, T, V, false>, as_unsigned(ceil_div(cut.units << cut.shift, kThreads)), kThreads,
-           0, x, terms, cut.units, cut.piece, cut.shift, to);
+    launch_fold<Op, T, V, Groups::one>(c, f, cut, to);
 }
 
 template <class Op>
@@ -288,8 +307,15 @@ void run_fold(const Call& c, const Fold& f, float factor, int phase) {
     return launch(c, join_kernel<Op>, as_unsigned(ceil_div(f.outputs() * kWarpLanes, kThreads)), kThreads, 0,
                   f.outputs(), to);
   if (f.outputs() == 0) return;
-  with_lanes(c.in[0].type, f.inner,
-             [&](auto zero, auto v) { launch_fold<Op, decltype(zero), decltype(v)::value>(c, f, cut, to); });
+  with_float_type(c.in[0].type, [&](auto zero) {
+    using T = decltype(zero);
+    if (groups_of(f) == Groups::many)
+      launch_fold<Op, T, 1, Groups::many>(c, f, cut, to);
+    else if (f.inner % Pack<T>::kCount == 0)
+      launch_groups<Op, T, Pack<T>::kCount>(c, f, cut, to);
+    else
+      launch_groups<Op, T, 1>(c, f, cut, to);
+  });
 }
 
 Fold fold_of(const Call& c) { return fold_axes(c.in[0], static_cast<const ReduceAttrs*>(c.attrs)->axes); }

@@ -62,16 +62,18 @@ struct Walk {
 // Elements of the output in their order. x is shifted by the host.
 template <class U>
 __global__ void gather_kernel(const U* __restrict__ x, U* __restrict__ y, Walk w, uint32_t n) {
-  for (uint32_t i = first_item(); i < n; i += item_step()) {
-    uint32_t rest = i;
-    int64_t at = 0;
-    for (int k = w.n - 1; k > 0; --k) {
-      const uint32_t q = w.dims[k].divide(rest);
-      at += (rest - q * w.dims[k].d) * w.from[k];
-      rest = q;
-    }
-    y[i] = x[at + rest * w.from[0]];
-  }
+  each_item(
+      n,
+      [&](uint32_t i) {
+        int64_t at = 0;
+        for (int k = w.n - 1; k > 0; --k) {
+          const uint32_t q = w.dims[k].divide(i);
+          at += (i - q * w.dims[k].d) * w.from[k];
+          i = q;
+        }
+        return x[at + i * w.from[0]];
+      },
+      [&](uint32_t i, const U& v) { y[i] = v; });
 }
 
 // A tile of a (the output's last axis, a_from apart in the input) by b (the input's last axis, b_to apart in the output).

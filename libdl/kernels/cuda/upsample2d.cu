@@ -67,9 +67,7 @@ __global__ void upsample_kernel(const T* __restrict__ x, T* __restrict__ y, Imag
     const auto p = outputs.place(i);
     const auto r = s.v.of(static_cast<int>(p.y)), q = s.h.of(static_cast<int>(p.x));
     const T* plane = x + int64_t{p.plane} * s.v.in * s.h.in * s.pixel + p.pack * V;
-    const auto at = [&](int row, int column) __attribute__((always_inline)) {
-      return plane + (int64_t{row} * s.h.in + column) * s.pixel;
-    };
+    const auto at = [&](int row, int column) { return plane + (int64_t{row} * s.h.in + column) * s.pixel; };
     if constexpr (!kLinear) {
       store_lanes(y + int64_t{i} * V, load_lanes<V>(at(r.lo, q.lo)));
     } else {
