@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <numeric>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/str.h"
+#include "kernels/matmul.h"
 
 namespace dl {
 namespace {
@@ -28,6 +31,71 @@ double rate(double seconds, F f) {
     best = std::max(best, static_cast<double>(calls) / (steady_seconds() - start));
   }
   return best;
+}
+
+// Seconds of one of the calls that f enqueues on a device, the best of three rounds.
+template <class F>
+double seconds_on(Device& device, int calls, F f) {
+  f();  // what is made once
+  double best = 1e30;
+  for (int round = 0; round < 3; ++round) {
+    device.mark(0);
+    for (int i = 0; i < calls; ++i) f();
+    device.mark(1);
+    best = std::min(best, device.elapsed(0, 1) / calls);
+  }
+  return std::max(best, 1e-9);
+}
+
+// Fills memory of a device with numbers from -1 to 1: products of zeros draw less power, and run at a higher clock.
+void fill(Device& device, const DeviceMemory& memory, Elem type) {
+  std::vector<char> block(std::min<size_t>(memory.bytes(), 1 << 20));
+  Random random(0, stream_id("ceilings"));
+  const size_t size = type == Elem::f32 ? 4 : 2;  // the upper half of a float is a bf16
+  for (size_t i = 0; i + size <= block.size(); i += size) {
+    const auto value = static_cast<float>(random.uniform(-1, 1));
+    std::memcpy(&block[i], reinterpret_cast<const char*>(&value) + (4 - size), size);
+  }
+  for (size_t at = 0; at < memory.bytes(); at += block.size())
+    device.copy(static_cast<char*>(memory.data()) + at, block.data(),
+                std::min(block.size(), memory.bytes() - at));
+  device.wait();
+}
+
+// Operations per second of a product of n x n matrices by the device's kernel.
+double product_rate(Device& device, int64_t n, Elem type, int calls) {
+  const Kernel& kernel = device.kernel(OpId::matmul);
+  const MatmulAttrs attrs;
+  Arg in[2], out;
+  for (Arg* a : {&in[0], &in[1], &out}) {
+    a->type = type;
+    a->rank = 2;
+    a->dims[0] = a->dims[1] = n;
+  }
+  Call c;
+  c.in = in;
+  c.out = &out;
+  c.n_in = 2;
+  c.n_out = 1;
+  c.attrs = &attrs;
+  c.queue = device.queue();
+  Work w;
+  kernel.plan(c, w);
+  const size_t bytes = static_cast<size_t>(n * n) * (type == Elem::f32 ? 4 : 2);
+  const DeviceMemory a(device, bytes, "a measurement"), b(device, bytes, "a measurement"),
+      y(device, bytes, "a measurement"),
+      shared(device, static_cast<size_t>(w.shared) * sizeof(float), "a measurement");
+  fill(device, a, type);
+  fill(device, b, type);
+  in[0].data = a.data();
+  in[1].data = b.data();
+  out.data = y.data();
+  c.shared = static_cast<float*>(shared.data());
+  const double seconds = seconds_on(device, calls, [&] {
+    for (int phase = 0; phase < w.phases; ++phase) kernel.run(c, phase, 0, nullptr);
+    device.check_launch("a measurement");
+  });
+  return 2.0 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n) / seconds;
 }
 
 std::string cell(const char* format, double value) {
@@ -68,7 +136,32 @@ Ceilings measure_ceilings(Pool* pool, Isa isa) {
                    });
                  }) *
             static_cast<double>(workers * 3 * kFloats) * sizeof(float);
+  c.flops_16 = c.flops;
   return c;
+}
+
+Ceilings measure_ceilings(Device& device) {
+  const bool tiny = device.info().processors < 8;  // an emulation
+  const int64_t spare = device.free_memory() / 4;
+  int64_t copied = tiny ? 1 << 20 : 1 << 30, n = tiny ? 128 : 8192;
+  while (copied > 1 << 20 && 2 * copied > spare) copied /= 2;
+  while (n > 128 && 4 * n * n * 4 > spare) n /= 2;
+  Ceilings c;
+  {
+    const DeviceMemory from(device, static_cast<size_t>(copied), "a measurement"),
+        to(device, static_cast<size_t>(copied), "a measurement");
+    fill(device, from, Elem::f32);
+    const double seconds =
+        seconds_on(device, 8, [&] { device.copy(to.data(), from.data(), static_cast<size_t>(copied)); });
+    c.bytes = 2 * static_cast<double>(copied) / seconds;
+  }
+  c.flops = product_rate(device, n, Elem::f32, 2);
+  c.flops_16 = product_rate(device, n, Elem::bf16, tiny ? 2 : 16);
+  return c;
+}
+
+Ceilings measure_ceilings(const Plan& plan, Pool* pool) {
+  return plan.device ? measure_ceilings(*plan.device) : measure_ceilings(pool, plan.isa);
 }
 
 size_t Profile::add(const Plan& plan, const std::string& stage) {
@@ -81,6 +174,7 @@ size_t Profile::add(const Plan& plan, const std::string& stage) {
           .note = {},
           .output = g.type(n.out[0]).text(),
           .phase = n.phase,
+          .half = !n.in.empty() && n.in[0] != kNone && size_of(g.type(n.in[0]).dtype) == 2,
           .flops = node_flops(g, n)};
     const json a = n.op->attrs->changed(n.attrs.get());
     for (const char* key : {"algorithm", "activation", "epilogue"})
@@ -103,11 +197,15 @@ void Profile::record(size_t row, double start, double end) {
   if (events_.size() < kMostEvents) events_.push_back({row, start, end});
 }
 
+double Profile::floor(const Row& row) const {
+  const double flops = row.half ? ceilings_.flops_16 : ceilings_.flops;
+  if (flops <= 0 || ceilings_.bytes <= 0) return 0;
+  return std::max(static_cast<double>(row.flops) / flops, static_cast<double>(row.bytes) / ceilings_.bytes);
+}
+
 double Profile::roofline(const Row& row) const {
-  if (!row.calls || row.seconds <= 0 || ceilings_.flops <= 0 || ceilings_.bytes <= 0) return 0;
-  const double ideal = std::max(static_cast<double>(row.flops) / ceilings_.flops,
-                                static_cast<double>(row.bytes) / ceilings_.bytes);
-  return ideal * static_cast<double>(row.calls) / row.seconds;
+  if (!row.calls || row.seconds <= 0) return 0;
+  return floor(row) * static_cast<double>(row.calls) / row.seconds;
 }
 
 std::string Profile::table() const {
@@ -135,7 +233,9 @@ std::string Profile::table() const {
   }
   std::stable_sort(kernels.begin(), kernels.end(),
                    [](const Sum& a, const Sum& b) { return a.seconds > b.seconds; });
-  std::string out = str("machine at best: ", cell("%.1f", ceilings_.flops / 1e9), " GFLOP/s, ",
+  const bool halves = std::any_of(rows_.begin(), rows_.end(), [](const Row& r) { return r.half; });
+  std::string out = str("machine at best: ", cell("%.1f", ceilings_.flops / 1e9), " GFLOP/s",
+                        halves ? cell(" (%.1f of 16 bits)", ceilings_.flops_16 / 1e9) : "", ", ",
                         cell("%.1f", ceilings_.bytes / 1e9),
                         " GB/s\n  share     time   calls  GFLOP/s     GB/s  roofline\n");
   const auto line = [&](double seconds, int64_t calls, double flops, double bytes, double roof) {
@@ -176,7 +276,10 @@ json Profile::figures() const {
                     {"bytes", r.bytes},
                     {"roofline", roofline(r)}});
   }
-  return {{"machine", {{"flops_per_second", ceilings_.flops}, {"bytes_per_second", ceilings_.bytes}}},
+  return {{"machine",
+           {{"flops_per_second", ceilings_.flops},
+            {"flops_16_per_second", ceilings_.flops_16},
+            {"bytes_per_second", ceilings_.bytes}}},
           {"nodes", rows}};
 }
 

@@ -37,7 +37,7 @@ BenchResult bench(Inference& network, int64_t batch, double seconds, Profile* pr
     executor.run();
     executor.wait();
   }
-  if (profile) profile->set_ceilings(measure_ceilings(network.pool(), executor.plan().isa));
+  if (profile) profile->set_ceilings(measure_ceilings(executor.plan(), network.pool()));
   executor.report_to(profile, str("inference, batch ", batch));
   std::vector<double> times;
   for (const double end = steady_seconds() + seconds; steady_seconds() < end || times.size() < 3;) {

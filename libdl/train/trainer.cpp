@@ -375,7 +375,7 @@ struct Trainer::Impl {
         [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
         options, pool.pool, store, request.seed, arena);
     evaluate.report_to(request.profile, "evaluation");
-    if (request.profile) request.profile->set_ceilings(measure_ceilings(pool.pool, plan.isa));
+    if (request.profile) request.profile->set_ceilings(measure_ceilings(plan, pool.pool));
     loader.set_position(counters.epoch, counters.batch);
     event("run_start", {{"step", counters.step},
                         {"epoch", counters.epoch},

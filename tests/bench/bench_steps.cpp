@@ -1,14 +1,15 @@
 // Throughput of whole training steps and inference on random data, of the workloads that the peers' benchmark defines:
-//   bench_steps [workload ...] [--threads N] [--seconds S] [--mode train|infer] [--batch N] [--without PASS]... [--recompute WHAT] [--profile]
+//   bench_steps [workload ...] [--device cpu|cuda[:N]] [--threads N] [--seconds S] [--mode train|infer] [--batch N]
+//               [--without PASS]... [--recompute WHAT] [--profile]
 // Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps; the peak of
-// resident memory as it was predicted and as it is (of the process: run one workload at a time); and the seconds from the
-// start of the process to the end of the first step, of which building graph and plan, the first values, and the step.
+// resident memory as it was predicted and as it is (of the process: run one workload at a time), likewise the device's; and
+// the seconds from the start of the process to the end of the first step, of which building graph and plan, the first
+// values, and the step.
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "bench/flags.h"
 #include "exec/executor.h"
 #include "train/footprint.h"
 #include "train/step_graph.h"
@@ -28,7 +30,7 @@ struct Workload {
   std::string name;
   Shape sample, target;  // target: extents of zeros and ones for each sample, where there are no classes
   int64_t batch, classes;
-  std::vector<int64_t> inference;  // batches
+  std::vector<int64_t> inference, on_device;  // batches; those of a device for both modes
   json model, train;
 };
 
@@ -37,10 +39,11 @@ std::vector<Workload> read_workloads(const char* path) {
   const json all = json::parse(in, nullptr, true, true);
   std::vector<Workload> out;
   for (const json& j : all) {
-    Workload w{j["name"], {}, {}, j["batch"], j.value("classes", 0), {}, j["model"], j["train"]};
+    Workload w{j["name"], {}, {}, j["batch"], j.value("classes", 0), {}, {}, j["model"], j["train"]};
     for (int64_t extent : j["sample"]) w.sample.push_back(extent);
     for (int64_t extent : j.value("target", std::vector<int64_t>{})) w.target.push_back(extent);
     w.inference = j.value("inference", std::vector<int64_t>{w.batch});
+    w.on_device = j.value("device", std::vector<int64_t>{w.batch});
     out.push_back(std::move(w));
   }
   return out;
@@ -77,7 +80,15 @@ struct Settings {
   bool profile = false;
   std::string mode;   // empty: both
   int64_t batch = 0;  // 0: those of the workload
+  std::shared_ptr<Device> device;
   PassOptions passes;
+  std::vector<std::string> names;
+
+  std::vector<int64_t> batches(const Workload& w, bool training) const {
+    if (batch) return {batch};
+    if (device) return w.on_device;
+    return training ? std::vector{w.batch} : w.inference;
+  }
 };
 
 // Random samples and targets, bound to the executor's inputs.
@@ -97,98 +108,123 @@ void feed(Executor& ex, const Workload& w, bool training) {
   ex.feed_scalar("step", 1);
 }
 
-// Samples per second of groups of runs, slowest first.
+// Samples per second of groups of runs, slowest first. A device is waited for after so many runs as take a tenth of a second.
 std::vector<double> rates_of(Executor& ex, int64_t batch, double seconds) {
   std::vector<double> rates;
+  int64_t burst = 1;
   const double end = steady_seconds() + seconds;
   while (steady_seconds() < end || rates.size() < 3) {
     const double start = steady_seconds();
     int64_t runs = 0;
-    for (; steady_seconds() - start < 0.1; ++runs) ex.run();
-    rates.push_back(double(runs * batch) / (steady_seconds() - start));
+    while (steady_seconds() - start < 0.1) {
+      for (int64_t i = 0; i < burst; ++i) ex.run();
+      ex.wait();
+      runs += burst;
+    }
+    const double spent = steady_seconds() - start;
+    rates.push_back(static_cast<double>(runs * batch) / spent);
+    if (ex.plan().device)
+      burst = std::max<int64_t>(1, static_cast<int64_t>(0.1 / spent * static_cast<double>(runs)));
   }
   std::sort(rates.begin(), rates.end());
   return rates;
 }
 
-void measure(const Workload& w, bool training, int64_t batch, const Settings& settings) {
-  const int threads = settings.threads;
-  const double began = steady_seconds();
-  const int64_t resident = resident_bytes();
+Model model_of(const Workload& w, bool training, int64_t batch) {
   const Schema schema = schema_of(w);
+  if (!training) return build_model(w.model, build_options(schema, batch, false));
   TrainConfig train;
   parse_fields(train, w.train, "/train");
-  Model m = training ? build_training_step(w.model, train, schema, {}, batch).model
-                     : build_model(w.model, build_options(schema, batch, false));
-  Pool* pool = pool_create(threads);
-  {
-    Plan plan = make_plan(m.graph, {.passes = settings.passes, .isa = best_isa(), .threads = threads});
-    Footprint footprint;
-    footprint.add(plan, resident);
-    footprint.batches = plan.bytes().inputs;
-    const int64_t arena = plan.memory.arena_bytes, bound = plan.memory.lower_bound;
-    const double built = steady_seconds();
-    TensorMap state = initial_values(m, 1, pool);
-    const double valued = steady_seconds();
-    Executor ex(std::move(plan), pool, state);
-    feed(ex, w, training);
-    const double fed = steady_seconds();
-    ex.run();
-    const double first = age(), stepped = steady_seconds();
-    const std::vector<double> rates = rates_of(ex, batch, settings.seconds);
-    std::printf(
-        "{\"workload\": \"%s\", \"mode\": \"%s\", \"batch\": %lld, \"threads\": %d, \"best\": %.2f, "
-        "\"median\": %.2f, \"peak_mib\": %.1f, \"predicted_mib\": %.1f, \"arena_mib\": %.1f, "
-        "\"arena_lower_bound_mib\": %.1f, \"first_step_seconds\": %.3f, \"plan_seconds\": %.3f, "
-        "\"values_seconds\": %.3f, \"step_seconds\": %.3f}\n",
-        w.name.c_str(), training ? "train" : "infer", static_cast<long long>(batch), threads, rates.back(),
-        rates[rates.size() / 2], mib(peak_resident_bytes()), mib(footprint.total()), mib(arena), mib(bound),
-        first, built - began, valued - built, stepped - fed);
-    if (settings.profile) {
-      Profile profile;
-      profile.set_ceilings(measure_ceilings(pool, best_isa()));
-      ex.report_to(&profile, w.name);
-      for (int i = 0; i < 5; ++i) ex.run();
-      std::fputs(profile.table().c_str(), stdout);
-    }
-    std::fflush(stdout);
-  }
-  pool_destroy(pool);
+  return build_training_step(w.model, train, schema, {}, batch).model;
+}
+
+void print_profile(Executor& ex, const std::string& name, Pool* pool) {
+  Profile profile;
+  profile.set_ceilings(measure_ceilings(ex.plan(), pool));
+  ex.report_to(&profile, name);
+  for (int i = 0; i < 5; ++i) ex.run();
+  std::fputs(profile.table().c_str(), stdout);
+}
+
+void measure(const Workload& w, bool training, int64_t batch, const Settings& settings) {
+  const double began = steady_seconds();
+  const int64_t resident = resident_bytes();
+  const std::shared_ptr<Device>& device = settings.device;
+  const int64_t free = device ? device->free_memory() : 0;
+  const Model m = model_of(w, training, batch);
+  const std::unique_ptr<Pool, void (*)(Pool*)> pool(pool_create(settings.threads), pool_destroy);
+  const PlanOptions options{
+      .passes = settings.passes, .isa = best_isa(), .device = device, .threads = settings.threads};
+  Plan plan = make_plan(m.graph, options);
+  require_device_memory(plan, batch,
+                        [&](int64_t b) { return make_plan(model_of(w, training, b).graph, options); });
+  Footprint footprint;
+  footprint.add(plan, resident);
+  footprint.batches = plan.bytes().inputs;
+  json row = {{"workload", w.name},
+              {"mode", training ? "train" : "infer"},
+              {"batch", batch},
+              {"threads", settings.threads},
+              {"device", device ? device->info().name : "cpu"},
+              {"precision", "f32"},
+              {"predicted_mib", mib(footprint.total())},
+              {"arena_mib", mib(plan.memory.arena_bytes)},
+              {"arena_lower_bound_mib", mib(plan.memory.lower_bound)}};
+  if (device) row["predicted_device_mib"] = mib(device_bytes(plan));
+  const double built = steady_seconds();
+  TensorMap state = initial_values(m, 1, pool.get());
+  const double valued = steady_seconds();
+  Executor ex(std::move(plan), pool.get(), state);
+  feed(ex, w, training);
+  const double fed = steady_seconds();
+  ex.run();
+  ex.wait();
+  row["first_step_seconds"] = age();
+  row["plan_seconds"] = built - began;
+  row["values_seconds"] = valued - built;
+  row["step_seconds"] = steady_seconds() - fed;
+  const std::vector<double> rates = rates_of(ex, batch, settings.seconds);
+  row["best"] = rates.back();
+  row["median"] = rates[rates.size() / 2];
+  row["peak_mib"] = mib(peak_resident_bytes());
+  if (device) row["device_mib"] = mib(free - device->free_memory());
+  std::printf("%s\n", row.dump().c_str());
+  if (settings.profile) print_profile(ex, w.name, pool.get());
+  std::fflush(stdout);
+}
+
+Settings read_settings(int argc, char** argv) {
+  Settings s;
+  const auto without = [&](const std::string& pass) { s.passes.off.insert(pass); };
+  const auto recompute = [&](const std::string& text) {
+    const json number = json::parse(text, nullptr, false);
+    FieldType<Recompute>::parse(s.passes.recompute, number.is_number() ? number : json(text), "--recompute",
+                                {});
+  };
+  s.names = bench::read_flags(argc, argv,
+                              {bench::number("--threads", s.threads),
+                               bench::number("--seconds", s.seconds),
+                               bench::number("--batch", s.batch),
+                               bench::word("--mode", s.mode),
+                               bench::device(s.device),
+                               {"--without", without},
+                               {"--recompute", recompute},
+                               bench::on("--profile", s.profile)});
+  return s;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Settings settings;
-  std::vector<std::string> names;
-  for (int i = 1; i < argc; ++i) {
-    if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
-      settings.threads = std::atoi(argv[++i]);
-    else if (!std::strcmp(argv[i], "--seconds") && i + 1 < argc)
-      settings.seconds = std::atof(argv[++i]);
-    else if (!std::strcmp(argv[i], "--without") && i + 1 < argc)
-      settings.passes.off.insert(argv[++i]);
-    else if (!std::strcmp(argv[i], "--recompute") && i + 1 < argc)
-      FieldType<Recompute>::parse(
-          settings.passes.recompute,
-          json::parse(argv[i + 1], nullptr, false).is_number() ? json::parse(argv[i + 1]) : json(argv[i + 1]),
-          argv[i], {}),
-          ++i;
-    else if (!std::strcmp(argv[i], "--mode") && i + 1 < argc)
-      settings.mode = argv[++i];
-    else if (!std::strcmp(argv[i], "--batch") && i + 1 < argc)
-      settings.batch = std::atoll(argv[++i]);
-    else if (!std::strcmp(argv[i], "--profile"))
-      settings.profile = true;
-    else
-      names.push_back(argv[i]);
-  }
-  for (const Workload& w : read_workloads(DL_WORKLOADS)) {
-    if (!names.empty() && std::find(names.begin(), names.end(), w.name) == names.end()) continue;
-    if (settings.mode != "infer") measure(w, true, settings.batch ? settings.batch : w.batch, settings);
-    if (settings.mode == "train") continue;
-    for (int64_t batch : settings.batch ? std::vector{settings.batch} : w.inference)
-      measure(w, false, batch, settings);
-  }
-  return 0;
+  return bench::run([&] {
+    const Settings settings = read_settings(argc, argv);
+    for (const Workload& w : read_workloads(DL_WORKLOADS)) {
+      if (!settings.names.empty() && !std::count(settings.names.begin(), settings.names.end(), w.name))
+        continue;
+      for (bool training : {true, false}) {
+        if (settings.mode == (training ? "infer" : "train")) continue;
+        for (int64_t batch : settings.batches(w, training)) measure(w, training, batch, settings);
+      }
+    }
+  });
 }

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""peer_torch.py WORKLOAD MODE [--batch N] [--threads N] [--seconds S] [--form FORM]: PyTorch on one workload of workloads.json.
+"""peer_torch.py WORKLOAD MODE [--device cpu|cuda[:N]] [--precision P] [--batch N] [--threads N] [--seconds S] [--form FORM]:
+PyTorch on one workload of workloads.json.
 
-MODE is train (forward, loss, backward, optimiser step) or infer. FORM: eager, channels_last; for infer also frozen
-(traced, frozen, optimised for inference) and compiled; onnxruntime runs the exported network there. Prints one JSON
-line: samples per second (best and median of groups of steps), peak memory, seconds from exec to the end of the first step.
+MODE is train (forward, loss, backward, optimiser step) or infer. FORM: eager, channels_last, compiled (torch.compile, channels
+last), graphs (the same, replayed as CUDA graphs); for infer also frozen (traced, frozen, optimised for inference), and on the CPU
+onnxruntime runs the exported network.
+--precision, on a device: f32, tf32, bf16 or f16 (training with autocast, f16 with a scaled loss; inference with a network of
+that type). Prints one JSON line: samples per second (best and median of groups of steps), peak memory, seconds from exec to the
+end of the first step.
 """
 import argparse
 import json
@@ -112,24 +116,37 @@ def age():
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
-def training_step(torch, model, x, y, spec):
+def compiled(torch, model, form):
+    modes = {"compiled": "default", "graphs": "reduce-overhead"}
+    return torch.compile(model, mode=modes[form]) if form in modes else model
+
+
+def training_step(torch, model, x, y, spec, form, half):
     optimizer = spec["train"]["optimizer"]
     if optimizer["type"] == "adam":
-        opt = torch.optim.Adam(model.parameters(), lr=optimizer["lr"])
+        opt = torch.optim.Adam(model.parameters(), lr=optimizer["lr"], fused=x.is_cuda or None)
     else:
         opt = torch.optim.SGD(model.parameters(), lr=optimizer["lr"], momentum=optimizer.get("momentum", 0),
-                              weight_decay=optimizer.get("weight_decay", 0))
+                              weight_decay=optimizer.get("weight_decay", 0), fused=x.is_cuda or None)
     F = torch.nn.functional
     loss_of = {"cross_entropy": F.cross_entropy, "bce_with_logits": F.binary_cross_entropy_with_logits}[
         spec["train"].get("loss", "cross_entropy")]
     model.train()
+    model = compiled(torch, model, form)
+    scaler = torch.amp.GradScaler() if half == torch.float16 else None
 
     def step():
         opt.zero_grad(set_to_none=True)
-        loss = loss_of(model(x), y)
-        loss.backward()
-        opt.step()
-        loss.item()
+        with torch.autocast("cuda", dtype=half, enabled=half is not None):
+            loss = loss_of(model(x), y)
+        (scaler.scale(loss) if scaler else loss).backward()
+        if scaler:
+            scaler.step(opt)
+            scaler.update()
+        else:
+            opt.step()
+        if not x.is_cuda:
+            loss.item()
     return step
 
 
@@ -147,8 +164,7 @@ def inference_step(torch, model, x, form, threads):
     if form == "frozen":
         with torch.no_grad():
             model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
-    if form == "compiled":
-        model = torch.compile(model)
+    model = compiled(torch, model, form)
 
     def step():
         with torch.inference_mode():
@@ -160,11 +176,16 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("workload")
     p.add_argument("mode", choices=["train", "infer"])
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--precision", default="f32", choices=["f32", "tf32", "bf16", "f16"])
     p.add_argument("--batch", type=int)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=2)
-    p.add_argument("--form", default="eager", choices=["eager", "channels_last", "frozen", "compiled", "onnxruntime"])
+    p.add_argument("--form", default="eager", choices=["eager", "channels_last", "frozen", "compiled", "graphs", "onnxruntime"])
     a = p.parse_args()
+    on_device = a.device != "cpu"
+    if not on_device and a.precision != "f32" or on_device and a.form == "onnxruntime":
+        p.error("precisions are for devices, onnxruntime is for the CPU")
     os.environ["OMP_NUM_THREADS"] = str(a.threads)
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "workloads.json")) as f:
         text = "".join(line for line in f if not line.startswith("//"))
@@ -172,30 +193,53 @@ def main():
     import torch
     torch.manual_seed(1234)
     torch.set_num_threads(a.threads)
+    if on_device:
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.precision != "f32"
+    half = {"bf16": torch.bfloat16, "f16": torch.float16}.get(a.precision)
     batch = a.batch or spec["batch"]
-    model = networks(torch)[a.workload]()
-    x = torch.randn(batch, *spec["sample"])
+    model = networks(torch)[a.workload]().to(a.device)
+    x = torch.randn(batch, *spec["sample"], device=a.device)
     y = torch.randint(2, (batch, *spec["target"])).float() if "target" in spec else torch.randint(spec["classes"], (batch,))
-    if a.form in ("channels_last", "frozen", "compiled") and x.dim() == 4:
+    y = y.to(a.device)
+    if half and a.mode == "infer":
+        model, x = model.to(half), x.to(half)
+    if a.form not in ("eager", "onnxruntime") and x.dim() == 4:
         model = model.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)
-    step = training_step(torch, model, x, y, spec) if a.mode == "train" else inference_step(torch, model, x, a.form, a.threads)
+    if a.mode == "train":
+        step = training_step(torch, model, x, y, spec, a.form, half)
+    else:
+        step = inference_step(torch, model, x, a.form, a.threads)
+    wait = torch.cuda.synchronize if on_device else lambda: None
     step()
+    wait()
     first = age()
+    rates = measure(step, wait, batch, a.seconds, on_device)
+    peak = torch.cuda.max_memory_reserved() if on_device else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"workload": a.workload, "mode": a.mode, "batch": batch, "threads": a.threads, "device": a.device,
+                      "precision": a.precision, "form": a.form, "version": torch.__version__, "best": rates[-1],
+                      "median": rates[len(rates) // 2], "peak_mib": peak / 2**20, "first_step_seconds": first}))
+
+
+def measure(step, wait, batch, seconds, on_device):
+    """Samples per second of groups of steps, slowest first; a device is waited for after as many as take a tenth of a second."""
     for _ in range(3):
         step()
-    rates, end = [], time.perf_counter() + a.seconds
+    wait()
+    rates, burst, end = [], 1, time.perf_counter() + seconds
     while time.perf_counter() < end or len(rates) < 3:
         start, steps = time.perf_counter(), 0
         while time.perf_counter() - start < 0.1:
-            step()
-            steps += 1
-        rates.append(steps * batch / (time.perf_counter() - start))
-    rates.sort()
-    print(json.dumps({"workload": a.workload, "mode": a.mode, "batch": batch, "threads": a.threads, "form": a.form,
-                      "version": torch.__version__, "best": rates[-1], "median": rates[len(rates) // 2],
-                      "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      "first_step_seconds": first}))
+            for _ in range(burst):
+                step()
+            wait()
+            steps += burst
+        spent = time.perf_counter() - start
+        rates.append(steps * batch / spent)
+        if on_device:
+            burst = max(1, int(0.1 / spent * steps))
+    return sorted(rates)
 
 
 if __name__ == "__main__":
