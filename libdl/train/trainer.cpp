@@ -16,14 +16,6 @@
 namespace dl {
 namespace {
 
-struct PoolOwner {
-  explicit PoolOwner(int threads) : pool(pool_create(threads)) {}
-  ~PoolOwner() { pool_destroy(pool); }
-  PoolOwner(const PoolOwner&) = delete;
-  PoolOwner& operator=(const PoolOwner&) = delete;
-  Pool* pool;
-};
-
 TrainConfig parse_train(const json& config) {
   TrainConfig t;
   parse_fields(t, config.value("train", json::object()), "/train");
@@ -58,7 +50,7 @@ struct Trainer::Impl {
         step_graph(build_training_step(section, config, data.schema(), counts, full_batch())),
         model(step_graph.model),
         heads(step_graph.heads),
-        pool(request.threads) {
+        pool(pool_create(request.threads)) {
     options.device = open_device(request.device);
     options.threads = request.threads;
     options.passes = request.passes;
@@ -137,7 +129,7 @@ struct Trainer::Impl {
 
   void start() {
     counters.data_hash = data.artifact().content_hash();
-    store = initial_values(model, request.seed, pool.pool);
+    store = initial_values(model, request.seed, pool.get());
     if (request.resume != "none" && restore()) return;
     if (!request.init_from.empty()) take_parameters(ModelFile::load(request.init_from, request.tmp));
   }
@@ -368,14 +360,14 @@ struct Trainer::Impl {
     }
     ExecutorCache train(
         [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed, arena);
+        options, pool.get(), store, request.seed, arena);
     train.report_to(request.profile, "step");
     train.put(full_batch(), plan);
     ExecutorCache evaluate(
         [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed, arena);
+        options, pool.get(), store, request.seed, arena);
     evaluate.report_to(request.profile, "evaluation");
-    if (request.profile) request.profile->set_ceilings(measure_ceilings(plan, pool.pool));
+    if (request.profile) request.profile->set_ceilings(measure_ceilings(plan, pool.get()));
     loader.set_position(counters.epoch, counters.batch);
     event("run_start", {{"step", counters.step},
                         {"epoch", counters.epoch},
