@@ -1,5 +1,7 @@
-// conv2d_grad_weight: dw^T = the windows of x, transposed, times dy: a product whose k runs over all pixels. It is computed in parts
-// (phase 0), which phase 1 adds up in their order. Depthwise ones of the blocked form go to conv_depthwise.cu.
+// conv2d_grad_weight: the windows of x, transposed, times dy: a product whose k runs over all pixels. It is computed in
+// parts, which are added up in their order. That of a 1x1 convolution of channels-last images is a plain product: by
+// cublasLt where it can. Depthwise ones of the blocked form go to conv_depthwise.cu.
+#include "kernels/cuda/blas.h"
 #include "kernels/cuda/conv_load.h"
 
 namespace dl::DL_ISA {
@@ -94,10 +96,28 @@ __global__ void sum_parts_kernel(const WeightParts w, const Parts parts, Floats 
     if (q0 + x < wide && n0 + i < w.n) dw.put((int64_t{group} * w.n + n0 + i) * wide + q0 + x, tile[x][i]);
 }
 
+bool by_blas(const Call& c, const Gradient& g) {
+  const Arg &x = c.in[0], &dy = c.in[1];
+  if (!queue_of(c).blas || !g.s.pointwise() || g.s.groups != 1 || !is_blocked(x) || !is_blocked(dy))
+    return false;
+  if (x.dims[1] != 1 || dy.dims[1] != 1 || x.type != dy.type) return false;
+  return blas_matmul(c, {.m = g.s.k,
+                         .n = g.s.c,
+                         .k = g.x.m,
+                         .type = x.type,
+                         .out = c.out[0].type,
+                         .a = dy.data,
+                         .b = x.data,
+                         .lda = lanes_of(dy),
+                         .ldb = lanes_of(x),
+                         .ldd = g.s.c,
+                         .trans_a = true,
+                         .d = c.out[0].data});
+}
+
 void plan(const Call& c, Work& w) {
   if (attrs_of(c).algorithm == ConvAlgorithm::depthwise) return conv_depthwise_grad_weight.plan(c, w);
   const Gradient g(c);
-  w.phases = 2;
   w.shared = g.grid.parts * g.out.part_size();
 }
 
@@ -105,10 +125,8 @@ void run(const Call& c, int phase, int64_t chunk, float* local) {
   if (attrs_of(c).algorithm == ConvAlgorithm::depthwise)
     return conv_depthwise_grad_weight.run(c, phase, chunk, local);
   const Gradient g(c);
-  if (phase == 0) {
-    with_float_type(c.in[0].type, [&](auto zero) { multiply<decltype(zero)>(c, g); });
-    return;
-  }
+  if (by_blas(c, g)) return;
+  with_float_type(c.in[0].type, [&](auto zero) { multiply<decltype(zero)>(c, g); });
   sum_weight_parts(c,
                    {.parts = c.shared,
                     .count = g.grid.parts,
