@@ -226,7 +226,7 @@ LossScale add_loss_scale(Model& model) {
     model.states.push_back({name, v, first, true});
     return v;
   };
-  s.scale = add("loss_scale", DType::f32, 65536);
+  s.scale = add("loss_scale/scale", DType::f32, 65536);
   s.good = add("loss_scale/good", DType::i64, 0);
   return s;
 }

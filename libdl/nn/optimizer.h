@@ -25,7 +25,7 @@ struct LossScale {
   ValueId scale = kNone;  // f32 []
   ValueId good = kNone;   // i64 []: steps without overflow since the scale changed
 };
-// Adds such leaves, "loss_scale" and "loss_scale/good", to a model.
+// Adds such leaves, "loss_scale/scale" and "loss_scale/good", to a model.
 DL_API LossScale add_loss_scale(Model& model);
 
 // Adds the update of each trained parameter and, in graph.updates and model.states, what the optimiser

@@ -186,7 +186,7 @@ TEST_CASE("losses of f16 are scaled, and a step whose gradients overflow changes
   for (const std::shared_ptr<Device>& on : {std::shared_ptr<Device>(), device()}) {
     const Model m = step_of(kModels[1], config);
     TensorMap state = initial_values(m, 3);
-    state.at("loss_scale").data<float>()[0] = 0x1p24f;
+    state.at("loss_scale/scale").data<float>()[0] = 0x1p24f;
     const Tensor before = state.at("conv2d_1.weight").clone();
     PlanOptions options;
     options.device = on;
@@ -195,7 +195,7 @@ TEST_CASE("losses of f16 are scaled, and a step whose gradients overflow changes
     Executor ex(make_plan(m.graph, options), pool(), state, 7, arena);
     step(ex, 1);
     arena->fetch();
-    CHECK(state.at("loss_scale").data<float>()[0] == 0x1p23f);
+    CHECK(state.at("loss_scale/scale").data<float>()[0] == 0x1p23f);
     CHECK(std::memcmp(before.raw(), state.at("conv2d_1.weight").raw(), static_cast<size_t>(before.bytes())) ==
           0);
     int64_t steps = 1;
