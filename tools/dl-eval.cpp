@@ -74,6 +74,7 @@ int run(cli::Invocation& in) {
   const std::vector<Gate> gates = gates_of(in, config);
   const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
   Inference network(ModelFile::load(in.input("--model"), in.tmp), pool.get(), open_device(in.device));
+  network.set_precision(config.precision);
   check_gates(gates, planned_metrics(network, config));
   if (in.on("--bench")) return run_bench(in, network, config);
   const Dataset data(in.input("--data"), {.tmp = in.tmp});

@@ -125,6 +125,7 @@ void show_plan_without_data(const cli::Invocation& in) {
   options.device = open_device(in.device);
   options.threads = in.threads;
   options.passes.recompute = train.recompute;
+  options.passes.precision = train.precision;
   for (const std::string& name : in.all("--no-pass")) options.passes.off.insert(name);
   show_plan(in, n.model, make_plan(n.model.graph, options));
 }

@@ -79,6 +79,9 @@ class DL_API Device {
   void* queue() const { return table_.queue(context_); }
   int64_t free_memory() const;
 
+  // Whether products of f32 may round their factors to tf32, from now on.
+  void allow_tf32(bool allowed) { table_.allow_tf32(context_, allowed); }
+
   // Enqueues a copy on the compute stream or, with `ahead`, on the copy stream.
   void copy(void* to, const void* from, size_t bytes, bool ahead = false);
   // Copies to the host and waits for it.

@@ -29,6 +29,7 @@ Executor::Executor(Plan plan, Pool* pool, TensorMap& state, uint64_t seed, std::
       pool_(pool),
       arena_(arena ? std::move(arena) : std::make_shared<Arena>(plan_.device)) {
   if (arena_->device() != plan_.device) internal("the plan and the arena are for different devices");
+  if (plan_.device) plan_.device->allow_tf32(plan_.precision == Precision::tf32);
   if (plan_.device) session_ = std::make_unique<DeviceSession>(plan_.device, plan_.graph);
   arena_->reserve(static_cast<size_t>(plan_.memory.arena_bytes));
   const Graph& g = plan_.graph;

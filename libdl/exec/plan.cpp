@@ -21,6 +21,7 @@ Plan make_plan(Graph graph, const PlanOptions& options) {
   Plan plan;
   plan.device = options.device;
   plan.isa = options.isa;
+  plan.precision = options.passes.precision;
   plan.threads = options.threads;
   if (options.passes.recompute.mode != Recompute::Mode::none && !options.passes.off.contains("recompute")) {
     PlanOptions keeping = options;

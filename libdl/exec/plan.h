@@ -27,8 +27,9 @@ struct Plan {
   bool hoisted = false;  // what follows from parameters and state alone is computed once, until they change:
   size_t prologue = 0;   // so many nodes at the start, and what kernels make of fixed weights (Work::once)
   std::shared_ptr<Device> device;  // null: the CPU
-  Isa isa = Isa::base;             // of the CPU's kernels
-  int threads = 1;                 // what the grids were shaped for; any pool may run them
+  Precision precision = Precision::f32;
+  Isa isa = Isa::base;  // of the CPU's kernels
+  int threads = 1;      // what the grids were shaped for; any pool may run them
 
   // With values that are computed again (PassOptions::recompute): what the plan would be without.
   struct Kept {

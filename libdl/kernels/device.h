@@ -29,7 +29,8 @@ struct DeviceTable {
   const char* (*describe)(int device, DeviceInfo* info);
   const char* (*open)(int device, DeviceContext** context);
   void (*close)(DeviceContext*);
-  void* (*queue)(DeviceContext*);  // Call::queue of kernels that run on the compute stream
+  void (*allow_tf32)(DeviceContext*, bool allowed);  // for products of f32 enqueued from now on
+  void* (*queue)(DeviceContext*);                    // Call::queue of kernels that run on the compute stream
 
   const char* (*free_memory)(DeviceContext*, int64_t* bytes);
   // Sets *p to null, and gives null, when the memory does not suffice.

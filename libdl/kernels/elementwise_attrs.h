@@ -25,5 +25,8 @@ struct ScaleShiftAttrs {
 struct CastAttrs {
   Elem to = Elem::f32;
 };
+struct RoundToAttrs {
+  Elem to = Elem::bf16;  // or f16
+};
 
 }  // namespace dl

@@ -134,16 +134,48 @@ const OpDef& definition(std::string_view name) {
   return *def;
 }
 
-// The common factor of all gradients that keeps their norm below the bound; kNone without a bound.
-ValueId clip_scale(Graph& g, double most, std::span<const ValueId> gradients) {
-  std::vector<ValueId> all;
-  for (ValueId v : gradients)
-    if (v != kNone) all.push_back(v);
-  if (most <= 0 || all.empty()) return kNone;
+struct Scalars {
+  Graph& g;
+  ValueId constant(const char* name, float v) const {
+    Tensor t(DType::f32, {});
+    t.data<float>()[0] = v;
+    return g.add_constant(name, std::move(t));
+  }
+  ValueId operator()(const char* op, ValueId a, ValueId b, const char* name) const {
+    return g.add_node(definition(op), {a, b}, {}, name, {}, Phase::update)[0];
+  }
+};
+
+// The common factor of all gradients that keeps their norm below the bound; kNone without a bound. `factor`, where there is
+// one, is that which undoes the scale of the loss, or 0.
+ValueId clip_scale(Graph& g, double most, const std::vector<ValueId>& gradients, ValueId factor) {
+  if (most <= 0 || gradients.empty()) return factor;
   const OpDef& op = definition("global_norm_scale");
-  const auto out =
-      g.add_node(op, all, op.attrs->parse({{"max_norm", most}}, {}, {}), "clip_norm", {}, Phase::update);
-  g.outputs.push_back({"gradient_norm", out[1]});
+  const auto out = g.add_node(op, gradients, op.attrs->parse({{"max_norm", most}}, {}, {}), "clip_norm", {},
+                              Phase::update);
+  if (factor == kNone) {
+    g.outputs.push_back({"gradient_norm", out[1]});
+    return out[0];
+  }
+  // min(1, most / norm) factor, where the norm is that of the scaled gradients times factor. maximum(NaN, 0) is 0.
+  const Scalars make{g};
+  const ValueId norm = make("mul", out[1], factor, "clip_norm");
+  g.outputs.push_back({"gradient_norm", norm});
+  const ValueId share =
+      make("div", make.constant("clip_norm/most", static_cast<float>(most)), norm, "clip_norm");
+  const ValueId clipped = make("minimum", make.constant("clip_norm/one", 1), share, "clip_norm");
+  return make("maximum", make("mul", clipped, factor, "clip_norm"), make.constant("clip_norm/zero", 0),
+              "clip_norm");
+}
+
+// The factor that undoes the scale of the loss, 0 where a gradient is not finite; adds the update of the scale.
+ValueId unscale(Model& model, const LossScale& scaled, const std::vector<ValueId>& gradients) {
+  Graph& g = model.graph;
+  std::vector<ValueId> in{scaled.scale, scaled.good};
+  in.insert(in.end(), gradients.begin(), gradients.end());
+  const auto out = g.add_node(definition("loss_scale"), in, {}, "loss_scale", {}, Phase::update);
+  g.updates.push_back({scaled.scale, out[1]});
+  g.updates.push_back({scaled.good, out[2]});
   return out[0];
 }
 
@@ -187,7 +219,20 @@ std::vector<ValueId> trainable(const Model& model) {
   return values;
 }
 
-void add_optimizer(Model& model, const Optimizer& optimizer, std::span<const ValueId> gradients) {
+LossScale add_loss_scale(Model& model) {
+  LossScale s;
+  const auto add = [&](const char* name, DType type, double first) {
+    const ValueId v = model.graph.add_leaf(ValueKind::state, name, {type, {}});
+    model.states.push_back({name, v, first, true});
+    return v;
+  };
+  s.scale = add("loss_scale", DType::f32, 65536);
+  s.good = add("loss_scale/good", DType::i64, 0);
+  return s;
+}
+
+void add_optimizer(Model& model, const Optimizer& optimizer, std::span<const ValueId> gradients,
+                   const LossScale& scaled) {
   Graph& g = model.graph;
   if (gradients.size() != trainable(model).size())
     throw Error(Exit::internal,
@@ -196,7 +241,11 @@ void add_optimizer(Model& model, const Optimizer& optimizer, std::span<const Val
   const CommonOptimizer& common = common_of(optimizer);
   const ValueId lr = input(g, "learning_rate", DType::f32);
   const ValueId step = rule.step ? input(g, "step", DType::i64) : kNone;
-  const ValueId scale = clip_scale(g, common.clip_norm, gradients);
+  std::vector<ValueId> all;
+  for (ValueId v : gradients)
+    if (v != kNone) all.push_back(v);
+  const ValueId factor = scaled.scale == kNone ? kNone : unscale(model, scaled, all);
+  const ValueId scale = clip_scale(g, common.clip_norm, all, factor);
   size_t next = 0;
   for (const Parameter& p : model.parameters) {
     if (p.frozen) continue;

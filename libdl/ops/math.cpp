@@ -21,6 +21,10 @@ constexpr auto fields(const CastAttrs*) {
   return std::tuple{field("to", &CastAttrs::to, "Element type of the result.")};
 }
 
+constexpr auto fields(const RoundToAttrs*) {
+  return std::tuple{field("to", &RoundToAttrs::to, "bf16 or f16.")};
+}
+
 namespace op {
 namespace {
 
@@ -197,6 +201,20 @@ const OpDef normalize{
         "single.",
     .args = "x shift scale",
     .infer = infer_normalize,
+};
+
+const OpDef round_to{
+    .name = "round_to",
+    .doc = "f32 numbers rounded to those that bf16 or f16 can hold, ties to even.",
+    .attrs = &attr_ops<RoundToAttrs>,
+    .traits = kMap,
+    .infer =
+        [](InferCtx& c) {
+          const Elem to = c.as<RoundToAttrs>().to;
+          c.require(to == Elem::bf16 || to == Elem::f16, "rounds to bf16 or f16");
+          c.require(c.x(0).dtype == DType::f32, str("takes f32, got ", c.x(0).text()));
+          infer_same_as_first(c);
+        },
 };
 
 }  // namespace op

@@ -23,6 +23,10 @@ Graph optimise(Graph g, const PassOptions& options) {
   if (options.verify) verify(g);
   run("fold", fold);
   run("simplify", simplify);
+  if (options.precision != Precision::f32) {
+    g = precise(std::move(g), options.precision, options.device);
+    if (options.verify) verify(g);
+  }
   run("fuse", fuse);
   run("layout", [&](Graph from) {
     return layout(std::move(from), {!options.off.contains("winograd"), options.device});

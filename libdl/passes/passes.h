@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "passes/precision.h"
 #include "passes/recompute.h"
 
 namespace dl {
@@ -47,6 +48,7 @@ DL_API size_t prologue_of(const Graph& g);
 struct PassOptions {
   std::set<std::string, std::less<>> off;  // names of passes to leave out, as pass_names() gives them
   Recompute recompute;
+  Precision precision = Precision::f32;
   bool device = false;  // not for the CPU: channels last, nothing that is for the CPU's caches
   bool verify = false;  // after every pass
 };

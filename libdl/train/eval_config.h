@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "passes/precision.h"
 
 namespace dl {
 
@@ -11,6 +12,7 @@ struct EvalConfig {
   std::string split;
   int64_t batch_size = 256;
   double bench_seconds = 2;
+  Precision precision = Precision::f32;
   std::vector<std::string> metrics;
   std::vector<std::string> gates;
 };
@@ -22,6 +24,8 @@ constexpr auto fields(const EvalConfig*) {
             "Samples at a time; the loss depends on it by rounding, nothing else does.")
           .range(1, 1 << 20),
       field("bench_seconds", &EvalConfig::bench_seconds, "How long --bench measures.").range(0.01, 3600),
+      field("precision", &EvalConfig::precision,
+            "What layers compute with, as in train.precision: f32, tf32, bf16 or f16."),
       field("metrics", &EvalConfig::metrics, "Names of the metrics to report; empty: all that apply."),
       field("gates", &EvalConfig::gates,
             "Conditions such as 'accuracy>=0.98'; a false one makes dl-eval exit with 10."),

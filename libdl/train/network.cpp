@@ -102,6 +102,7 @@ Executor& Inference::executor(int64_t batch) {
     PlanOptions options;
     options.threads = pool_threads(pool_);
     options.device = device_;
+    options.passes.precision = precision_;
     executors_ = std::make_unique<ExecutorCache>(
         [this](int64_t samples) {
           Model m = network(samples);

@@ -45,6 +45,11 @@ class DL_API Inference {
   const ModelFile& model() const { return model_; }
   const Schema& schema() const { return schema_; }
   Pool* pool() const { return pool_; }
+  // What layers compute with from now on; f32 if it is not called.
+  void set_precision(Precision precision) {
+    precision_ = precision;
+    executors_.reset();
+  }
   // Lets run() compute the output "loss" too, as the model was trained; it then wants the targets among its inputs.
   // False when the losses need class counts and `counts` is empty.
   bool add_loss(const ClassCounts& counts = {});
@@ -60,6 +65,7 @@ class DL_API Inference {
   Schema schema_;
   Pool* pool_;
   std::shared_ptr<Device> device_;
+  Precision precision_ = Precision::f32;
   bool with_loss_ = false;
   TrainConfig train_;  // its loss alone
   ClassCounts counts_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/optimizer.h"
+#include "ops/registry.h"
 #include "passes/autodiff.h"
 
 namespace dl {
@@ -70,8 +71,14 @@ StepGraph build_training_step(const json& model, const TrainConfig& train, const
                               const ClassCounts& counts, int64_t batch) {
   StepGraph s = with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts);
   const std::vector<ValueId> wanted = trainable(s.model);
-  const std::vector<ValueId> gradients = autodiff(s.model.graph, s.model.graph.output("loss"), wanted);
-  add_optimizer(s.model, train.optimizer, gradients);
+  ValueId loss = s.model.graph.output("loss");
+  LossScale scaled;
+  if (train.precision == Precision::f16) {
+    scaled = add_loss_scale(s.model);
+    loss = s.model.graph.add(op::mul, {loss, scaled.scale}, {}, "loss_scale", "/train/precision");
+  }
+  const std::vector<ValueId> gradients = autodiff(s.model.graph, loss, wanted);
+  add_optimizer(s.model, train.optimizer, gradients, scaled);
   return s;
 }
 

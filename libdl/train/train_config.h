@@ -8,6 +8,7 @@
 #include "nn/loss.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "passes/precision.h"
 #include "passes/recompute.h"
 
 namespace dl {
@@ -50,6 +51,7 @@ struct TrainConfig {
   std::optional<EarlyStopping> early_stopping;
   SaveConfig save;
   Recompute recompute;
+  Precision precision = Precision::f32;
   bool shuffle = true;
   bool drop_last = false;
   std::string split = "train";
@@ -75,6 +77,13 @@ constexpr auto fields(const TrainConfig*) {
           "\"sqrt\": all but what crosses from one segment of the network to the next, with the segments "
           "that "
           "take the least memory; or a number of segments."),
+      field("precision", &TrainConfig::precision,
+            "What layers compute with. \"tf32\": a device may round the factors of products to 10 bits of "
+            "mantissa. "
+            "\"bf16\", \"f16\": products and what stands between them in 16 bits, parameters and updates in "
+            "f32; f16 "
+            "scales the loss so that small gradients survive. The CPU computes in f32 and rounds where a "
+            "device would."),
       field("shuffle", &TrainConfig::shuffle, "Draw a new order of the samples for each epoch."),
       field("drop_last", &TrainConfig::drop_last, "Leave out the last batch of an epoch when it is short."),
       field("split", &TrainConfig::split, "Part of the data set to learn from."),

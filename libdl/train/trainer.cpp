@@ -63,6 +63,7 @@ struct Trainer::Impl {
     options.threads = request.threads;
     options.passes = request.passes;
     options.passes.recompute = config.recompute;
+    options.passes.precision = config.precision;
     plan = make_plan(model.graph, options);
     require_device_memory(plan, full_batch(), [&](int64_t batch) {
       return make_plan(build_training_step(section, config, data.schema(), counts, batch).model.graph,

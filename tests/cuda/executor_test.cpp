@@ -57,6 +57,12 @@ Model step_of(const char* model, const char* train, int64_t batch = kBatch, bool
       .model;
 }
 
+Precision precision_of(const char* train) {
+  TrainConfig config;
+  parse_fields(config, json::parse(train), "/train");
+  return config.precision;
+}
+
 struct Batches {
   Tensor x, y;
   explicit Batches(int64_t batch, uint64_t which)
@@ -85,9 +91,9 @@ float step(Executor& ex, int64_t number, int64_t batch = kBatch) {
   return loss;
 }
 
-// Four steps: the first runs node by node, the second is recorded, the others are replays.
+// The first step runs node by node, the second is recorded, the others are replays.
 Outcome train(const char* model, const char* config, std::shared_ptr<Device> on,
-              std::set<std::string, std::less<>> off = {}) {
+              std::set<std::string, std::less<>> off = {}, int steps = 4) {
   const Model m = step_of(model, config);
   Outcome out;
   out.state = initial_values(m, 3);
@@ -95,9 +101,10 @@ Outcome train(const char* model, const char* config, std::shared_ptr<Device> on,
   options.device = on;
   options.passes.off = std::move(off);
   options.passes.verify = true;
+  options.passes.precision = precision_of(config);
   const auto arena = std::make_shared<Arena>(on);
   Executor ex(make_plan(m.graph, options), pool(), out.state, 7, arena);
-  for (int64_t i = 1; i <= 4; ++i) out.losses.push_back(step(ex, i));
+  for (int64_t i = 1; i <= steps; ++i) out.losses.push_back(step(ex, i));
   arena->fetch();
   return out;
 }
@@ -119,6 +126,7 @@ void check_close(const Outcome& want, const Outcome& got, double tolerance) {
     CHECK_MESSAGE(difference(tensor, got.state.at(name)) < tolerance, name);
 }
 
+constexpr const char* kPlain = R"({"optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}})";
 constexpr const char* kConfigs[] = {
     R"({"optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.001}})",
     R"({"optimizer": {"type": "adam", "lr": 0.001, "clip_norm": 1.0}})",
@@ -138,6 +146,69 @@ TEST_CASE("training on the device follows the CPU, and two runs give equal bytes
       for (const auto& [name, tensor] : one.state)
         CHECK(std::memcmp(tensor.raw(), two.state.at(name).raw(), static_cast<size_t>(tensor.bytes())) == 0);
     }
+}
+
+TEST_CASE("mixed precision on the device is what the CPU gives that rounds in the same places") {
+  // After one step, where no rounding has grown yet; momentum is the gradient then. Fused nodes round once where the CPU
+  // rounds every result, so nothing is fused here.
+  const auto apart = [](const Outcome& a, const Outcome& b) {
+    double squares = 0, all = 0;
+    for (const auto& [name, tensor] : a.state) {
+      if (tensor.dtype() != DType::f32 || !name.ends_with("/momentum")) continue;
+      const Tensor& other = b.state.at(name);
+      for (size_t i = 0; i < tensor.data<float>().size(); ++i) {
+        const double v = tensor.data<float>()[i], d = v - other.data<float>()[i];
+        squares += d * d, all += v * v;
+      }
+    }
+    return std::sqrt(squares / all);
+  };
+  for (const char* model : kModels)
+    for (const std::string precision : {"bf16", "f16"}) {
+      INFO(std::string(model), precision);
+      const std::string config = str(R"({"precision": ")", precision,
+                                     R"(", "optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}})");
+      const Outcome exact = train(model, kPlain, nullptr, {}, 1),
+                    cpu = train(model, config.c_str(), nullptr, {"fuse"}, 1),
+                    got = train(model, config.c_str(), device(), {"fuse"}, 1);
+      const double rounding = apart(exact, cpu), unlike = apart(cpu, got),
+                   step = precision == "bf16" ? 0x1p-8 : 0x1p-11;
+      CHECK(rounding > step / 16);
+      CHECK(rounding < 16 * step);
+      CHECK(unlike < rounding / 8);
+      CHECK(got.losses[0] == doctest::Approx(exact.losses[0]).epsilon(4 * step));
+    }
+}
+
+TEST_CASE("losses of f16 are scaled, and a step whose gradients overflow changes nothing but the scale") {
+  const char* config =
+      R"({"precision": "f16", "optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9, "clip_norm": 1.0}})";
+  for (const std::shared_ptr<Device>& on : {std::shared_ptr<Device>(), device()}) {
+    const Model m = step_of(kModels[1], config);
+    TensorMap state = initial_values(m, 3);
+    state.at("loss_scale").data<float>()[0] = 0x1p24f;
+    const Tensor before = state.at("conv2d_1.weight").clone();
+    PlanOptions options;
+    options.device = on;
+    options.passes.precision = Precision::f16;
+    const auto arena = std::make_shared<Arena>(on);
+    Executor ex(make_plan(m.graph, options), pool(), state, 7, arena);
+    step(ex, 1);
+    arena->fetch();
+    CHECK(state.at("loss_scale").data<float>()[0] == 0x1p23f);
+    CHECK(std::memcmp(before.raw(), state.at("conv2d_1.weight").raw(), static_cast<size_t>(before.bytes())) ==
+          0);
+    int64_t steps = 1;
+    while (state.at("loss_scale/good").data<int64_t>()[0] == 0 && steps < 24) {
+      step(ex, ++steps);
+      arena->fetch();
+    }
+    CHECK(steps > 2);
+    CHECK(steps < 24);
+    CHECK(std::memcmp(before.raw(), state.at("conv2d_1.weight").raw(), static_cast<size_t>(before.bytes())) !=
+          0);
+    for (float v : state.at("conv2d_1.weight").data<float>()) CHECK(std::isfinite(v));
+  }
 }
 
 TEST_CASE("each pass can be left out on the device") {

@@ -165,7 +165,7 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 
 // Operators whose results are the CPU's bit for bit: they move numbers, or draw them.
 bool exact(std::string_view op) {
-  static const std::set<std::string_view> names = {"dropout",
+  static const std::set<std::string_view> names = {"dropout", "round_to",
                                                    "relu",
                                                    "relu_grad",
                                                    "relu6",

@@ -21,6 +21,21 @@ void cast_reference(Reference& r) {
   });
 }
 
+// The nearest multiple of the step of numbers with `digits` binary digits and exponents down to `least`.
+double nearest(double x, int digits, int least) {
+  int exponent = 0;
+  std::frexp(x, &exponent);
+  const double step = std::ldexp(1, std::max(exponent - digits, least));
+  return std::nearbyint(x / step) * step;
+}
+void round_to_reference(Reference& r) {
+  const bool bf16 = r.attr<std::string>("to") == "bf16";
+  map(r, [&](double x) {
+    const double y = bf16 ? nearest(x, 8, -133) : nearest(x, 11, -24);
+    return !bf16 && std::fabs(y) > 65504 ? std::copysign(INFINITY, y) : y;
+  });
+}
+
 void normalize_reference(Reference& r) {
   const Array &x = r.x(), &shift = r.x(1);
   const int64_t per_channel = x.type.shape.rank() > 2 ? x.type.shape.elements(2, x.type.shape.rank()) : 1;
@@ -35,6 +50,7 @@ void normalize_reference(Reference& r) {
 }
 
 const AddReference kReferences[] = {
+    {"round_to", round_to_reference},
     {"exp", [](Reference& r) { map(r, [](double x) { return std::exp(x); }); }},
     {"log", [](Reference& r) { map(r, [](double x) { return std::log(x); }); }},
     {"sqrt", [](Reference& r) { map(r, [](double x) { return std::sqrt(x); }); }},
@@ -50,6 +66,12 @@ const AddReference kReferences[] = {
 };
 
 const AddRows kRows({
+    {"round_to", {"f32[N]"}, "{}", {.tol = 0}},
+    {"round_to", {"f32[4001] -1e30..1e30"}, "{}", {.tol = 0}},
+    {"round_to", {"f32[4001] -70000..70000"}, R"({"to": "f16"})", {.tol = 0}},
+    {"round_to", {"f32[4001] -0.0001..0.0001"}, R"({"to": "f16"})", {.tol = 0}},
+    {"round_to", {"f32[4001] -1e-7..1e-7"}, R"({"to": "f16"})", {.tol = 0}},
+    {"round_to", {"f32[3]"}, R"({"to": "u8"})", {.error = "rounds to bf16 or f16"}},
     {"exp", {"f32[N]"}},
     {"exp", {"f32[500] -80..80"}, "{}", {.grad = false}},
     {"log", {"f32[N] 0.1..10"}},

@@ -13,7 +13,7 @@ __device__ __forceinline__ void copy_channels(T* to, const T* from, const Pictur
   if (whole)
     return copy_async16(to, inside && c < channels ? from + p.channel(first + c) : base,
                         inside && c < channels);
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < kPackSize<T>; ++i) {
     const bool there = inside && c + i < channels;
     copy_one(to + i, there ? from + p.channel(first + c + i) : base, there, base);
@@ -57,9 +57,8 @@ struct WindowSource {
     static constexpr int kPacks = kChannels ? kDepth / kPack : kTile;  // that neighbouring threads take
     static constexpr int kRows = kThreads / kPacks, kTurns = kChannels ? kTile / kRows : kDepth / kRows;
     static constexpr int kPlaces = kChannels ? kTurns : 1;
-    const T* from[kPlaces];
-    int row[kPlaces], column[kPlaces];
-    int k, end, first, columns, reach_v, reach_l;
+    int image[kPlaces], row[kPlaces], column[kPlaces];
+    int more, first, columns, reach_v, reach_l;
     Walk walk;
     static_assert(kThreads % kPacks == 0 && kRows >= 1);
 
@@ -68,8 +67,8 @@ struct WindowSource {
       const Taps v = a.s.rows(z), l = a.s.columns(z);
       columns = l.count, reach_v = v.reach, reach_l = l.reach;
       first = z % a.s.groups * a.s.channels;
-      end = k1;
-      k = k0 + (kChannels ? p * kPack : r);
+      const int k = k0 + (kChannels ? p * kPack : r);
+      more = k1 - k;
       walk.begin(k, a.s.padded, columns);
 #pragma unroll
       for (int i = 0; i < kPlaces; ++i) {
@@ -78,7 +77,7 @@ struct WindowSource {
         place.find(a.s, m < a.s.m ? m : 0, v.base, l.base);
         row[i] = m < a.s.m ? place.row : kOutside;
         column[i] = place.column;
-        from[i] = a.x + place.image * a.picture.image;
+        image[i] = place.image;
       }
     }
     __device__ __forceinline__ void next(const WindowSource& a, T* slice) {
@@ -93,10 +92,11 @@ struct WindowSource {
 #pragma unroll
       for (int i = 0; i < kTurns; ++i) {
         const int r = row[i] + walk.i * reach_v, c = column[i] + walk.j * reach_l;
-        copy_channels(to + i * kRows * kPitch, from[i] + (int64_t{r} * a.s.w + c) * a.picture.lanes,
-                      a.picture, first, walk.c, a.s.channels, k < end && is_inside(a.s, r, c), a.whole, a.x);
+        copy_channels(to + i * kRows * kPitch,
+                      a.x + image[i] * a.picture.image + (int64_t{r} * a.s.w + c) * a.picture.lanes,
+                      a.picture, first, walk.c, a.s.channels, more > 0 && is_inside(a.s, r, c), a.whole, a.x);
       }
-      k += kDepth;
+      more -= kDepth;
       walk.advance(kDepth, a.s.padded, columns);
     }
     __device__ __forceinline__ void next_pixels(const WindowSource& a, T* slice) {
@@ -105,11 +105,12 @@ struct WindowSource {
 #pragma unroll
       for (int i = 0; i < kTurns; ++i) {
         const int r = row[0] + walk.i * reach_v, c = column[0] + walk.j * reach_l;
-        const bool there = k < end && is_inside(a.s, r, c);
+        const bool there = more > 0 && is_inside(a.s, r, c);
         copy_one(to + i * kRows * kPitch,
-                 from[0] + a.picture.channel(first + walk.c) + (int64_t{r} * a.s.w + c) * a.picture.lanes,
+                 a.x + image[0] * a.picture.image + a.picture.channel(first + walk.c) +
+                     (int64_t{r} * a.s.w + c) * a.picture.lanes,
                  there, a.x);
-        k += kRows;
+        more -= kRows;
         walk.advance(kRows, a.s.padded, columns);
       }
     }
@@ -131,8 +132,7 @@ struct TapSource {
     static constexpr int kPacks = kTile / kPack, kRows = kThreads / kPacks, kTurns = kDepth / kRows;
     static_assert(kThreads % kPacks == 0 && kTurns >= 1);
     const T* from;
-    int k, end, columns, step_v, step_l, to;
-    bool there;
+    int more, columns, step_v, step_l;
     Walk walk;
 
     __device__ __forceinline__ void begin(const TapSource& b, int z, int n0, int k0, int k1) {
@@ -142,20 +142,19 @@ struct TapSource {
       columns = l.count;
       step_v = v.step * b.s.l.kernel, step_l = l.step;
       from = b.w + ((int64_t{group} * taps + v.first * b.s.l.kernel + l.first) * b.s.padded) * b.width + n;
-      there = n < b.width;
-      k = k0 + r;
-      end = k1;
-      to = r * slice_pitch<T, false>(kTile) + threadIdx.x % kPacks * kPack;
-      walk.begin(k, b.s.padded, columns);
+      const bool there = n < b.width;
+      more = there ? k1 - k0 - r : 0;
+      walk.begin(k0 + r, b.s.padded, columns);
     }
     __device__ __forceinline__ void next(const TapSource& b, T* slice) {
+      constexpr int kPitch = slice_pitch<T, false>(kTile);
+      T* to = slice + threadIdx.x / kPacks * kPitch + threadIdx.x % kPacks * kPack;
 #pragma unroll
       for (int i = 0; i < kTurns; ++i) {
         const int row = (walk.i * step_v + walk.j * step_l) * b.s.padded + walk.c;
-        const bool present = there && k < end;
-        copy_async16(slice + to + i * kRows * slice_pitch<T, false>(kTile),
-                     present ? from + int64_t{row} * b.width : b.w, present);
-        k += kRows;
+        const bool present = more > 0;
+        copy_async16(to + i * kRows * kPitch, present ? from + int64_t{row} * b.width : b.w, present);
+        more -= kRows;
         walk.advance(kRows, b.s.padded, columns);
       }
     }

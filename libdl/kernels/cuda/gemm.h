@@ -135,14 +135,7 @@ struct TensorTile {
     constexpr int kPitchA = slice_pitch<T, kA>(kM), kPitchB = slice_pitch<T, kB>(kN);
 #pragma unroll
     for (int k = 0; k < kSliceDepth<T>; k += kDepth) {
-      Fragment<nvcuda::wmma::matrix_a, kA> fa[4];
       Fragment<nvcuda::wmma::matrix_b, !kB> fb[2];
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int at = kA ? (m + 16 * i) * kPitchA + k : k * kPitchA + m + 16 * i;
-        nvcuda::wmma::load_matrix_sync(fa[i], a + at, kPitchA);
-        rounded(fa[i]);
-      }
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
         const int at = kB ? (n + 16 * j) * kPitchB + k : k * kPitchB + n + 16 * j;
@@ -150,9 +143,14 @@ struct TensorTile {
         rounded(fb[j]);
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 4; ++i) {
+        Fragment<nvcuda::wmma::matrix_a, kA> fa;
+        const int at = kA ? (m + 16 * i) * kPitchA + k : k * kPitchA + m + 16 * i;
+        nvcuda::wmma::load_matrix_sync(fa, a + at, kPitchA);
+        rounded(fa);
 #pragma unroll
-        for (int j = 0; j < 2; ++j) nvcuda::wmma::mma_sync(acc[i][j], fa[i], fb[j], acc[i][j]);
+        for (int j = 0; j < 2; ++j) nvcuda::wmma::mma_sync(acc[i][j], fa, fb[j], acc[i][j]);
+      }
     }
   }
   __device__ __forceinline__ void store(float* tile, int pitch) const {
@@ -192,6 +190,13 @@ struct GemmGrid {
 constexpr int kTileM[] = {128, 128, 64}, kTileN[] = {128, 64, 64};
 DL_HD constexpr int tile_threads(int m, int n) { return m * n / 64; }
 
+// Blocks that share a processor, for their registers: with tensor cores 128 a thread in the largest tile and
+// 168 in others, any number else.
+template <class T, bool kTf32>
+DL_HD constexpr int blocks_at_once(int threads) {
+  return kTf32 || sizeof(T) == 2 ? (threads == 256 ? 2 : 384 / threads) : 1;
+}
+
 template <class A, class B, int kM, int kN>
 constexpr size_t gemm_shared() {
   using T = typename A::T;
@@ -201,7 +206,8 @@ constexpr size_t gemm_shared() {
 }
 
 template <int kM, int kN, bool kTf32, class A, class B, class W>
-__global__ void __launch_bounds__(tile_threads(kM, kN))
+__global__ void __launch_bounds__(tile_threads(kM, kN),
+                                  blocks_at_once<typename A::T, kTf32>(tile_threads(kM, kN)))
     gemm_kernel(const A a, const B b, const W w, const GemmGrid grid) {
   using T = typename A::T;
   constexpr int kThreads = tile_threads(kM, kN), kWarpsM = kM / 64;
@@ -213,6 +219,9 @@ __global__ void __launch_bounds__(tile_threads(kM, kN))
   const auto part = static_cast<int>(rest % grid.parts), z = static_cast<int>(rest / grid.parts);
   const int depth = a.depth(z), k0 = smaller(part * grid.part, depth), k1 = smaller(k0 + grid.part, depth);
   const int slices = (k1 - k0 + kSliceDepth<T> - 1) / kSliceDepth<T>;
+
+  __shared__ int cell[4];  // which tile this is, out of the way of the registers until the end
+  if (threadIdx.x == 0) cell[0] = z, cell[1] = part, cell[2] = tile_m * kM, cell[3] = tile_n * kN;
 
   T* const shared_a = shared_memory<T>();
   T* const shared_b = shared_a + kStages * kSizeA;
@@ -248,7 +257,7 @@ __global__ void __launch_bounds__(tile_threads(kM, kN))
   float* const tile = shared_memory<float>();
   sums.store(tile + warp_m * (kN + kTilePad) + warp_n, kN + kTilePad);
   __syncthreads();
-  w.template write<kM, kN>(tile, kN + kTilePad, z, part, tile_m * kM, tile_n * kN);
+  w.template write<kM, kN>(tile, kN + kTilePad, cell[0], cell[1], cell[2], cell[3]);
 }
 
 // ---- the choice of tiles and parts -----------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ __device__ __forceinline__ void copy_one(T* to, const T* from, bool present, con
   if constexpr (sizeof(T) == 4)
     copy_async4(to, present ? from : base, present);
   else
-    *to = present ? *from : from_float<T>(0);
+    *to = present ? __ldg(from) : from_float<T>(0);
 }
 template <class T>
 __device__ __forceinline__ void copy_pack(T* to, const T* from, int present, bool whole, const T* base) {
   if (whole) return copy_async16(to, present > 0 ? from : base, present > 0);
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < kPackSize<T>; ++i) copy_one(to + i, from + i, i < present, base);
 }
 
@@ -38,27 +38,26 @@ struct MatrixSource {
     static constexpr int kPacks = (kAlong ? kDepth : kTile) / kPack;  // in a row of the slice
     static constexpr int kRows = kThreads / kPacks, kTurns = (kAlong ? kTile : kDepth) / kRows;
     const T* from;
-    int row, k, end, left,
-        to;  // along k: rows and k of the first pack; else the k, and the columns left from the first
+    int more, left;  // from the thread's first pack: elements along k, rows (or columns) to the end
     static_assert(kThreads % kPacks == 0 && kTurns * kRows == (kAlong ? kTile : kDepth));
 
     __device__ __forceinline__ void begin(const MatrixSource& s, int z, int first, int k0, int k1) {
       const int r = threadIdx.x / kPacks, p = threadIdx.x % kPacks * kPack;
-      row = kAlong ? first + r : first + p;
-      k = k0 + (kAlong ? p : r);
-      end = k1;
+      const int row = kAlong ? first + r : first + p, k = k0 + (kAlong ? p : r);
+      more = k1 - k;
       left = s.size - row;
-      to = r * slice_pitch<T, kAlong>(kTile) + p;
       from = s.p + z * s.problem + (kAlong ? row * s.line + k : k * s.line + row);
     }
     __device__ __forceinline__ void next(const MatrixSource& s, T* slice) {
+      constexpr int kPitch = slice_pitch<T, kAlong>(kTile);
+      T* to = slice + threadIdx.x / kPacks * kPitch + threadIdx.x % kPacks * kPack;
 #pragma unroll
       for (int i = 0; i < kTurns; ++i) {
-        const bool there = kAlong ? i * kRows < left : k + i * kRows < end;
-        copy_pack(slice + to + i * kRows * slice_pitch<T, kAlong>(kTile), from + i * kRows * s.line,
-                  there ? (kAlong ? end - k : left) : 0, s.whole, s.p);
+        const bool there = i * kRows < (kAlong ? left : more);
+        copy_pack(to + i * kRows * kPitch, from + i * kRows * s.line, there ? (kAlong ? more : left) : 0,
+                  s.whole, s.p);
       }
-      k += kDepth;
+      more -= kDepth;
       from += kAlong ? kDepth : kDepth * s.line;
     }
   };

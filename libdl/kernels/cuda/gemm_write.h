@@ -111,6 +111,7 @@ struct Output {
   int padding = 0;      // lanes behind the last channel, to be zero
   int groups = 1, h = 1, w = 1, step_h = 1, step_w = 1;
   Divider by_places, by_columns;
+  Divider by_width, by_m;  // of the parts
   float* parts = nullptr;  // (part, z, m, width)
   int64_t problems = 1;
 
@@ -249,12 +250,12 @@ inline Parts folded(const Call& c, float* p, int64_t size, int count) {
 // The end of an output that was computed in parts: one thread, one element or four.
 template <class Out>
 __global__ void finish_kernel(const Out out, const Parts parts) {
-  const int width = out.width(), step = out.whole ? 4 : 1;
+  const int step = out.whole ? 4 : 1;
   for (int64_t i = thread_index(); i < parts.size / step; i += thread_count()) {
-    const int64_t row = i * step / width;
-    const int column = static_cast<int>(i * step - row * width);
-    const auto z = static_cast<int>(row / out.m);
-    const int64_t at = out.place(z, static_cast<int>(row - int64_t{z} * out.m));
+    const auto first = static_cast<int>(i * step);
+    const int row = out.by_width(first), column = first - row * static_cast<int>(out.by_width.by);
+    const int z = out.by_m(row);
+    const int64_t at = out.place(z, row - z * out.m);
     if (at < 0) continue;
     const int group = out.plain ? 0 : z % out.groups;
     if (step == 1) {
@@ -281,6 +282,8 @@ inline int64_t part_floats(const GemmGrid& g, const Output& out) {
 template <class A, class B>
 void run_gemm(const Call& c, const GemmGrid& g, const A& a, const B& b, Output out, float* scratch) {
   out.parts = g.parts > 1 ? scratch : nullptr;
+  out.by_width = Divider(ceil_div(out.n + out.padding, 4) * 4);
+  out.by_m = Divider(out.m);
   launch_gemm(c, g, a, b, out);
   if (g.parts == 1) return;
   const Parts parts = folded(c, scratch, out.part_size(), g.parts);

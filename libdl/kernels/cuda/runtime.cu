@@ -67,6 +67,7 @@ const char* open(int device, DeviceContext** context) {
   return text(e);
 }
 
+void allow_tf32(DeviceContext* c, bool allowed) { c->queue.tf32 = allowed; }
 void* queue(DeviceContext* c) { return &c->queue; }
 
 const char* free_memory(DeviceContext*, int64_t* bytes) {
@@ -142,6 +143,7 @@ const DeviceTable device_table = {DeviceTable::kVersion,
                                   describe,
                                   open,
                                   close,
+                                  allow_tf32,
                                   queue,
                                   free_memory,
                                   allocate,
