@@ -15,10 +15,6 @@ using namespace dl;
 
 namespace {
 
-struct PoolDeleter {
-  void operator()(Pool* p) const { pool_destroy(p); }
-};
-
 std::string read_text(const std::string& path) {
   const InputFile file(path);
   return file.peek(0, file.bytes());
@@ -72,7 +68,7 @@ int run(cli::Invocation& in) {
   if (predictions == "-" && (report == "-" || cli::is_terminal(1)))
     cli::usage_error("--pred -: standard output is a terminal or taken by -o", "name a file, or redirect");
   const std::vector<Gate> gates = gates_of(in, config);
-  const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
+  const PoolOwner pool(pool_create(in.threads));
   Inference network(ModelFile::load(in.input("--model"), in.tmp), pool.get(), open_device(in.device));
   network.set_precision(config.precision);
   check_gates(gates, planned_metrics(network, config));

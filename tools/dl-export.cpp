@@ -22,10 +22,6 @@ namespace {
 // as only the first extent of inputs and outputs is looked at.
 constexpr int64_t kAnyBatch = 97;
 
-struct PoolDeleter {
-  void operator()(Pool* p) const { pool_destroy(p); }
-};
-
 json formats() {
   return json::array(
       {{{"format", "onnx"}, {"description", "ONNX, the lowest opset from 13 up that serves all layers"}}});
@@ -112,7 +108,7 @@ int run(cli::Invocation& in) {
     in.emit(formats(), "onnx  ONNX, the lowest opset from 13 up that serves all layers\n");
     return 0;
   }
-  const std::unique_ptr<Pool, PoolDeleter> pool(pool_create(in.threads));
+  const PoolOwner pool(pool_create(in.threads));
   Inference network(ModelFile::load(in.inputs().front(), in.tmp), pool.get(), open_device(in.device));
   const Graph graph = network.network(kAnyBatch).graph;
   if (in.on("--check")) return list_mapping(in, graph);

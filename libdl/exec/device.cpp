@@ -108,9 +108,8 @@ void Device::computing_waits_for_copies() {
 void Device::copies_wait_for_computing() {
   check(table_.order(context_, DeviceStream::compute, DeviceStream::copy), "wait for kernels");
 }
-void Device::wait(bool copies) {
-  check(table_.wait(context_, copies ? DeviceStream::copy : DeviceStream::compute), "running kernels");
-}
+void Device::wait(std::string_view what) { check(table_.wait(context_, DeviceStream::compute), what); }
+void Device::wait_for_copies() { check(table_.wait(context_, DeviceStream::copy), "copies"); }
 void Device::check_launch(std::string_view where) { check(table_.error(context_), where); }
 
 void Device::begin_recording() { check(table_.begin_graph(context_), "recording a step"); }

@@ -89,7 +89,9 @@ class DL_API Device {
   // The compute stream waits for the copies that are enqueued, or the copies for what is computed.
   void computing_waits_for_copies();
   void copies_wait_for_computing();
-  void wait(bool copies = false);
+  // Until the compute stream is done. Error (device) with `what` was running when something failed.
+  void wait(std::string_view what = "running kernels");
+  void wait_for_copies();
   // Error (device) with `where` when a launch failed.
   void check_launch(std::string_view where);
 

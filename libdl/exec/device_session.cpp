@@ -43,7 +43,7 @@ void DeviceSession::feed(ValueId v, const void* host) {
   if (input.bytes == 0) return;
   char* const staged = static_cast<char*>(staging_.data()) + input.offset;
   if (input.staged) {
-    device_->wait(true);
+    device_->wait_for_copies();
     for (auto& [id, other] : input_) other.staged = false;
   }
   std::memcpy(staged, host, input.bytes);

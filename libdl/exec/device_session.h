@@ -25,13 +25,17 @@ class DL_API DeviceSession {
   // The bytes at a device address, on the host until the next call for that value.
   const void* fetch(ValueId v, const void* address, size_t bytes);
 
-  // Runs work(first, last): at first as it is, from the second time on as a recording of it.
+  // Runs work(first, last): at first as it is, from the second time on as a recording of it. The first time is careful():
+  // the caller waits for each node, so that a fault in it has a name.
   template <class Work>
   void run(size_t first, size_t last, Work work) {
     Recording& r = recordings_[{first, last}];
     if (!r.ran) {
       r.ran = true;
-      return work(first, last);
+      careful_ = true;
+      work(first, last);
+      careful_ = false;
+      return;
     }
     if (!r.recorded) {
       device_->begin_recording();
@@ -45,6 +49,7 @@ class DL_API DeviceSession {
     }
     device_->launch(r.recorded);
   }
+  bool careful() const { return careful_; }
   // Addresses have changed.
   void forget_recordings();
 
@@ -66,6 +71,7 @@ class DL_API DeviceSession {
   PinnedMemory staging_;
   std::map<ValueId, std::vector<char>> fetched_;
   std::map<std::pair<size_t, size_t>, Recording> recordings_;
+  bool careful_ = false;
 };
 
 }  // namespace dl

@@ -163,7 +163,9 @@ void Executor::run_step(size_t k, int first_phase, const Work& work) {
   if (!session_) return run_call(pool_, *s.kernel, s.call, work, first_phase);
   for (int phase = first_phase; phase < work.phases; ++phase) s.kernel->run(s.call, phase, 0, nullptr);
   const Node& n = graph().nodes[k];
-  session_->device().check_launch(str("layer '", n.name, "' (", n.op->name, ")"));
+  const std::string where = str("layer '", n.name, "' (", n.op->name, ")");
+  session_->device().check_launch(where);
+  if (session_->careful()) session_->device().wait(where);
 }
 
 // Everything that follows from parameters and state alone.
@@ -179,7 +181,7 @@ void Executor::prepare() {
 }
 
 void Executor::run(size_t first, size_t last) {
-  if (session_) session_->arrive();
+  if (session_ && first == 0) session_->arrive();
   if (bound_ != arena_->data()) bind_arena();
   if (arena_->claim(this)) prepared_ = false;
   if (!prepared_) prepare();

@@ -26,6 +26,8 @@ class DL_API Executor {
   const Graph& graph() const { return plan_.graph; }
   bool has_input(std::string_view name) const;
   // Binds an input leaf to host memory that stays valid until the run is over. Error (internal) for a wrong type.
+  // On a device the value is copied at once and takes the place of the old one when a run begins at the first node:
+  // batches can be fed while the device still works on the one before.
   void feed(std::string_view name, const Tensor& value);
   void feed_scalar(std::string_view name,
                    double value);  // f32[] or i64[] inputs such as "learning_rate" and "step"

@@ -93,6 +93,15 @@ std::vector<std::string> check_resume(const json& before, const json& after) {
   return noted;
 }
 
+void adopt_tensors(const TensorMap& tensors, const std::string& path, TensorMap& store) {
+  for (const auto& [name, tensor] : tensors) {
+    const auto it = store.find(name);
+    if (it == store.end() || it->second.type() != tensor.type())
+      throw Error(Exit::data, str(path, ": '", name, "' does not belong to this network"));
+    it->second = tensor;
+  }
+}
+
 Taken take_tensors(const TensorMap& from, const std::vector<std::string>& names, TensorMap& store) {
   std::vector<std::string> missing, unexpected, other;
   for (const std::string& name : names) {

@@ -23,6 +23,9 @@ DL_API std::vector<ConfigChange> compare_configs(const json& before, const json&
 // Error (config) that lists the forbidden changes; otherwise one line for each noted change.
 DL_API std::vector<std::string> check_resume(const json& before, const json& after);
 
+// Puts tensors of the checkpoint at `path` into `store`. Error (data) for one that is not there, or of another type.
+void adopt_tensors(const TensorMap& tensors, const std::string& path, TensorMap& store);
+
 // What a run takes over from another model's tensors.
 struct Taken {
   size_t count = 0;     // tensors

@@ -16,14 +16,6 @@
 namespace dl {
 namespace {
 
-struct PoolOwner {
-  explicit PoolOwner(int threads) : pool(pool_create(threads)) {}
-  ~PoolOwner() { pool_destroy(pool); }
-  PoolOwner(const PoolOwner&) = delete;
-  PoolOwner& operator=(const PoolOwner&) = delete;
-  Pool* pool;
-};
-
 TrainConfig parse_train(const json& config) {
   TrainConfig t;
   parse_fields(t, config.value("train", json::object()), "/train");
@@ -58,7 +50,7 @@ struct Trainer::Impl {
         step_graph(build_training_step(section, config, data.schema(), counts, full_batch())),
         model(step_graph.model),
         heads(step_graph.heads),
-        pool(request.threads) {
+        pool(pool_create(request.threads)) {
     options.device = open_device(request.device);
     options.threads = request.threads;
     options.passes = request.passes;
@@ -137,7 +129,7 @@ struct Trainer::Impl {
 
   void start() {
     counters.data_hash = data.artifact().content_hash();
-    store = initial_values(model, request.seed, pool.pool);
+    store = initial_values(model, request.seed, pool.get());
     if (request.resume != "none" && restore()) return;
     if (!request.init_from.empty()) take_parameters(ModelFile::load(request.init_from, request.tmp));
   }
@@ -164,8 +156,8 @@ struct Trainer::Impl {
           Exit::config, "",
           str("cannot resume: ", data.name(), " is not the data set that the checkpoint was made with"),
           "start anew with --resume none, or take the weights with --init-from");
-    adopt(loaded->state.model.parameters, loaded->path);
-    adopt(loaded->state.state, loaded->path);
+    adopt_tensors(loaded->state.model.parameters, loaded->path, store);
+    adopt_tensors(loaded->state.state, loaded->path, store);
     best = loaded->state.best;
     counters = saved;
     has_checkpoint = true;
@@ -178,15 +170,6 @@ struct Trainer::Impl {
                      {"batch", counters.batch}});
     note(str("resumed at step ", counters.step, ", epoch ", counters.epoch + 1, " from ", loaded->path));
     return true;
-  }
-
-  void adopt(const TensorMap& tensors, const std::string& path) {
-    for (const auto& [name, tensor] : tensors) {
-      const auto it = store.find(name);
-      if (it == store.end() || it->second.type() != tensor.type())
-        throw Error(Exit::data, str(path, ": '", name, "' does not belong to this network"));
-      it->second = tensor;
-    }
   }
 
   void take_parameters(const ModelFile& from) {
@@ -221,20 +204,38 @@ struct Trainer::Impl {
                 static_cast<double>(config.epochs));
   }
 
-  float train_step(ExecutorCache& executors, const Batch& batch) {
-    Executor& ex = executors.at(batch.rows);
-    feed(ex, batch);
+  // The batch of the next step, taken while a device computes; fed where it is of the same size.
+  struct Ahead {
+    const Batch* batch = nullptr;
+    bool fed = false;
+  };
+  void look_ahead(Executor& ex, int64_t rows) {
+    if (!options.device || counters.step + 1 >= total_steps()) return;
+    ahead.batch = &loader.next();
+    ahead.fed = ahead.batch->rows == rows;
+    if (ahead.fed) feed(ex, *ahead.batch);
+  }
+
+  // Gives the loss, adds to `samples`.
+  float train_step(ExecutorCache& executors, int64_t& samples) {
+    const Batch& batch = ahead.batch ? *ahead.batch : loader.next();
+    const int64_t rows = batch.rows;
+    Executor& ex = executors.at(rows);
+    if (!ahead.fed) feed(ex, batch);
+    ahead = {};
     ex.feed_scalar("learning_rate", learning_rate(counters.step));
     ex.feed_scalar("step", static_cast<double>(counters.step + 1));
     const size_t forward = ex.end_of("loss");
     ex.run(0, forward);
+    look_ahead(ex, rows);
     const float loss = ex.scalar("loss");
     if (!std::isfinite(loss)) diverged(ex, forward, loss);
     ex.run(forward, ex.graph().nodes.size());
     ++counters.step;
     ++counters.batch;
-    counters.loss_sum += static_cast<double>(loss) * static_cast<double>(batch.rows);
-    counters.loss_rows += batch.rows;
+    counters.loss_sum += static_cast<double>(loss) * static_cast<double>(rows);
+    counters.loss_rows += rows;
+    samples += rows;
     return loss;
   }
 
@@ -368,14 +369,14 @@ struct Trainer::Impl {
     }
     ExecutorCache train(
         [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed, arena);
+        options, pool.get(), store, request.seed, arena);
     train.report_to(request.profile, "step");
     train.put(full_batch(), plan);
     ExecutorCache evaluate(
         [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
-        options, pool.pool, store, request.seed, arena);
+        options, pool.get(), store, request.seed, arena);
     evaluate.report_to(request.profile, "evaluation");
-    if (request.profile) request.profile->set_ceilings(measure_ceilings(plan, pool.pool));
+    if (request.profile) request.profile->set_ceilings(measure_ceilings(plan, pool.get()));
     loader.set_position(counters.epoch, counters.batch);
     event("run_start", {{"step", counters.step},
                         {"epoch", counters.epoch},
@@ -383,7 +384,7 @@ struct Trainer::Impl {
                         {"epochs", config.epochs},
                         {"samples", loader.samples()},
                         {"batch_size", config.batch_size},
-                        {"parameters", parameter_count()},
+                        {"parameters", plan.bytes().parameters / int64_t{sizeof(float)}},
                         {"shuffle", loader.shuffle() == Shuffle::full ? "full" : "block"},
                         {"seed", request.seed},
                         {"memory", to_json(footprint)}});
@@ -394,10 +395,7 @@ struct Trainer::Impl {
     saved_epoch = counters.epoch;
     int64_t samples = 0;
     while (counters.epoch < config.epochs && !stopped_early(config, counters)) {
-      const Batch& batch = loader.next();
-      const float loss = train_step(train, batch);
-      samples += batch.rows;
-      report_step(loss);
+      report_step(train_step(train, samples));
       const bool epoch_ended = counters.batch == loader.batches();
       if (epoch_ended) end_epoch(evaluate);
       const bool last = counters.epoch == config.epochs || stopped_early(config, counters);
@@ -456,12 +454,6 @@ struct Trainer::Impl {
     hooks.progress(counters.step, total_steps(), text);
   }
 
-  int64_t parameter_count() const {
-    int64_t n = 0;
-    for (const Parameter& p : model.parameters) n += model.graph.type(p.value).elements();
-    return n;
-  }
-
   TrainRequest request;
   TrainHooks hooks;
   TrainConfig config;
@@ -482,6 +474,7 @@ struct Trainer::Impl {
   TensorMap store, best;
   std::shared_ptr<Arena> arena;  // of all executors; on a device it holds what becomes of `store`
   RunCounters counters;
+  Ahead ahead;
   double last_save = 0;  // by steady_seconds()
   int64_t saved_step = 0, saved_epoch = 0;
   bool has_checkpoint = false;  // this run has written one, or started from one

@@ -285,7 +285,7 @@ TEST_CASE("products of every type, order and size of tile") {
 }
 
 TEST_CASE("products of many rows") {
-  for (const Elem type : kTypes) {
+  for (const Elem type : {Elem::f32, Elem::bf16}) {
     check_matmul(type, type, 17000, 104, 24, false, false);
     check_matmul(type, type, 17000, 56, 24, false, true);
     check_matmul(type, Elem::f32, 50, 40, 33, false, true);
@@ -311,7 +311,7 @@ TEST_CASE("convolutions of channels-last images") {
 }
 
 TEST_CASE("convolutions of many pixels") {
-  for (const Elem type : kTypes) {
+  for (const Elem type : {Elem::f32, Elem::bf16}) {
     check_conv({2, 1, 96, 92, 72, 1, 1, window(ConvAlgorithm::direct)}, type);
     check_conv({2, 1, 96, 92, 16, 3, 1, window(ConvAlgorithm::direct)}, type);
   }

@@ -197,8 +197,9 @@ cudaError_t cudaFuncSetAttribute(F*, cudaFuncAttribute, int) {
 }
 
 namespace emulation {
-// Runs the work now, or adds it to the graph that the stream captures.
+// Adds the work to the stream, or to the graph that it captures.
 cudaError_t submit(cudaStream_t s, std::function<void()> work);
+cudaError_t launch(cudaStream_t s, std::function<void()> work);  // the same, for kernels
 }  // namespace emulation
 
 struct cudaLaunchConfig_t {
@@ -213,9 +214,9 @@ template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* c, void (*kernel)(P...), A&&... args) {
   if (c->dynamicSmemBytes > (227u << 10) || c->gridDim.x == 0 || c->gridDim.y == 0 || c->gridDim.z == 0)
     return cudaErrorInvalidValue;
-  return emulation::submit(c->stream,
-                           [config = *c, kernel, given = std::tuple<P...>(std::forward<A>(args)...)] {
-                             emulation::run_grid(config.gridDim, config.blockDim, config.dynamicSmemBytes,
-                                                 [&] { std::apply(kernel, given); });
-                           });
+  return emulation::launch(c->stream, [config = *c, kernel, order = emulation::order(),
+                                       given = std::tuple<P...>(std::forward<A>(args)...)] {
+    emulation::run_grid(order, config.gridDim, config.blockDim, config.dynamicSmemBytes,
+                        [&] { std::apply(kernel, given); });
+  });
 }

@@ -176,11 +176,11 @@ void start_threads(dim3 block) {
 }
 
 // Lets every thread that can run do so; false when none could.
-bool turn() {
+bool turn(Order order) {
   const auto n = static_cast<unsigned>(m.fibers.size());
   bool ran = false;
   for (unsigned i = 0; i < n; ++i) {
-    const unsigned t = chosen == Order::forward ? i : n - 1 - i;
+    const unsigned t = order == Order::forward ? i : n - 1 - i;
     if (m.fibers[t].state != State::ready) continue;
     ran = true;
     resume(t);
@@ -206,9 +206,9 @@ bool release() {
   return true;
 }
 
-void run_block(dim3 block) {
+void run_block(Order order, dim3 block) {
   start_threads(block);
-  while (turn() || release()) {
+  while (turn(order) || release()) {
     if (!m.error.empty()) throw std::logic_error(m.error);
   }
   if (!m.error.empty()) throw std::logic_error(m.error);
@@ -221,6 +221,7 @@ void run_block(dim3 block) {
 }  // namespace
 
 void set_order(Order order) { chosen = order; }
+Order order() { return chosen; }
 
 }  // namespace emulation
 
@@ -230,7 +231,7 @@ extern "C" __attribute__((visibility("default"))) void dl_emulation_backward(boo
 
 namespace emulation {
 
-void run_grid(dim3 grid, dim3 block, size_t shared, const std::function<void()>& thread) {
+void run_grid(Order order, dim3 grid, dim3 block, size_t shared, const std::function<void()>& thread) {
   const size_t threads = size_t{block.x} * block.y * block.z;
   if (threads == 0 || threads > 1024)
     throw std::logic_error("a block of " + std::to_string(threads) + " threads");
@@ -245,11 +246,11 @@ void run_grid(dim3 grid, dim3 block, size_t shared, const std::function<void()>&
   m.shared = static_cast<char*>(start);
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
   for (uint64_t i = 0; i < blocks; ++i) {
-    const uint64_t b = chosen == Order::forward ? i : blocks - 1 - i;
+    const uint64_t b = order == Order::forward ? i : blocks - 1 - i;
     blockIdx = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
                 static_cast<unsigned>(b / grid.x / grid.y)};
     if (shared) std::memset(m.shared, 0xff, shared);
-    run_block(block);
+    run_block(order, block);
   }
 }
 

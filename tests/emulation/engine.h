@@ -25,11 +25,12 @@ namespace emulation {
 // it; tests run both, by dl_emulation_backward() of the library.
 enum class Order { forward, backward };
 void set_order(Order order);
+Order order();  // of grids that are launched from now on
 
 // Runs `thread` once for every thread of every block. `shared` bytes of dynamic shared memory start as NaN for each block
 // and are followed by memory that must not be touched (seen by address sanitizer). Throws std::logic_error with what
 // went wrong.
-void run_grid(dim3 grid, dim3 block, size_t shared, const std::function<void()>& thread);
+void run_grid(Order order, dim3 grid, dim3 block, size_t shared, const std::function<void()>& thread);
 
 void* dynamic_shared();
 void sync_block();

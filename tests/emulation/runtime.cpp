@@ -1,7 +1,11 @@
-// CUDA's runtime on the CPU. Streams are in order and never late: what is submitted runs at once, except during a capture.
-// DL_EMULATED_MEMORY (bytes) bounds what can be allocated; DL_EMULATED_DEVICES (default 1) says how many devices there are.
+// CUDA's runtime on the CPU. What is submitted to a stream runs as late as may be: when the host waits for the stream, when
+// memory is freed, or when another stream that waits for it runs. So what was not waited for shows.
+// DL_EMULATED_MEMORY (bytes) bounds what can be allocated; DL_EMULATED_DEVICES (default 1) says how many devices there are;
+// DL_EMULATED_FAULT=N: the Nth launch fails.
 #include <chrono>
 #include <cstdlib>
+#include <deque>
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 #include <vector>
@@ -14,8 +18,13 @@ struct EmulatedGraph {
 };
 struct EmulatedStream {
   EmulatedGraph* capture = nullptr;
+  std::deque<std::function<void()>> work;
+  uint64_t done = 0;  // pieces of work
+  bool failed = false;
 };
 struct EmulatedEvent {
+  EmulatedStream* stream = nullptr;
+  uint64_t after = 0;  // pieces of work of that stream
   std::chrono::steady_clock::time_point time;
 };
 
@@ -40,25 +49,38 @@ cudaError_t set(cudaError_t e) {
   if (e != cudaSuccess) last = e;
   return e;
 }
-cudaError_t run(const std::function<void()>& work) {
-  try {
-    work();
-    return cudaSuccess;
-  } catch (const std::logic_error& e) {
-    last_text = e.what();
-    return set(cudaErrorLaunchFailure);
+std::set<EmulatedStream*> streams;
+
+// Runs what the stream was given, up to so many pieces since its beginning.
+cudaError_t run(EmulatedStream* s, uint64_t until = ~uint64_t{0}) {
+  while (!s->work.empty() && s->done < until) {
+    const std::function<void()> next = std::move(s->work.front());
+    s->work.pop_front();
+    ++s->done;
+    if (s->failed) continue;
+    try {
+      next();
+    } catch (const std::logic_error& e) {
+      last_text = e.what();
+      s->failed = true;
+    }
   }
+  return s->failed ? set(cudaErrorLaunchFailure) : cudaSuccess;
 }
 
 }  // namespace
 
 namespace emulation {
 cudaError_t submit(cudaStream_t s, std::function<void()> work) {
-  if (s && s->capture) {
-    s->capture->work.push_back(std::move(work));
-    return cudaSuccess;
-  }
-  return run(work);
+  (s->capture ? s->capture->work.emplace_back() : s->work.emplace_back()) = std::move(work);
+  return cudaSuccess;
+}
+cudaError_t launch(cudaStream_t s, std::function<void()> work) {
+  static const char* const fault = std::getenv("DL_EMULATED_FAULT");
+  static long launches = 0;
+  if (fault && ++launches == std::atol(fault))
+    work = [] { throw std::logic_error("an illegal memory access was encountered"); };
+  return submit(s, std::move(work));
 }
 }  // namespace emulation
 
@@ -113,6 +135,7 @@ cudaError_t cudaMalloc(void** p, size_t bytes) {
 }
 cudaError_t cudaFree(void* p) {
   if (!p) return cudaSuccess;
+  for (EmulatedStream* stream : streams) run(stream);
   const auto it = allocated.find(p);
   if (it == allocated.end()) return set(cudaErrorInvalidValue);
   in_use -= it->second;
@@ -139,29 +162,37 @@ cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t s) {
   });
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
-  *s = new EmulatedStream;
+  streams.insert(*s = new EmulatedStream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s) {
+  run(s);
+  streams.erase(s);
   delete s;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-  return s && s->capture ? set(cudaErrorInvalidValue) : cudaSuccess;
+cudaError_t cudaStreamSynchronize(cudaStream_t s) { return s->capture ? set(cudaErrorInvalidValue) : run(s); }
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned) {
+  return emulation::submit(s, [stream = e->stream, after = e->after] {
+    if (stream) run(stream, after);
+  });
 }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
   *e = new EmulatedEvent;
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t e) {
+  for (EmulatedStream* stream : streams) run(stream);
   delete e;
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
-  return emulation::submit(s, [=] { e->time = std::chrono::steady_clock::now(); });
+  const cudaError_t error = emulation::submit(s, [e] { e->time = std::chrono::steady_clock::now(); });
+  e->stream = s;
+  e->after = s->done + s->work.size();
+  return error;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t e) { return e->stream ? run(e->stream, e->after) : cudaSuccess; }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
   return cudaSuccess;
@@ -181,10 +212,12 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* e, cudaGraph_t g, unsigned lon
   *e = g;
   return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t e, cudaStream_t) {
-  for (const auto& work : e->work)
-    if (const cudaError_t error = run(work); error != cudaSuccess) return error;
-  return cudaSuccess;
+cudaError_t cudaGraphLaunch(cudaGraphExec_t e, cudaStream_t s) {
+  ++e->users;
+  return emulation::submit(s, [e] {
+    for (const auto& work : e->work) work();
+    cudaGraphDestroy(e);
+  });
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t g) {
   if (--g->users == 0) delete g;

@@ -1,5 +1,7 @@
-// conv2d_grad_weight: dw^T = the windows of x, transposed, times dy: a product whose k runs over all pixels. It is computed in parts
-// (phase 0), which phase 1 adds up in their order. Depthwise ones of the blocked form go to conv_depthwise.cu.
+// conv2d_grad_weight: the windows of x, transposed, times dy: a product whose k runs over all pixels. It is computed in
+// parts, which are added up in their order. That of a 1x1 convolution of channels-last images is a plain product: by
+// cublasLt where it can. Depthwise ones of the blocked form go to conv_depthwise.cu.
+#include "kernels/cuda/blas.h"
 #include "kernels/cuda/conv_load.h"
 
 namespace dl::DL_ISA {
@@ -98,21 +100,36 @@ bool depthwise(const Call& c) {
   return is_depthwise(attrs_of(c).algorithm, conv_shape(c.in[0], c.out[0], c.in[1], attrs_of(c)));
 }
 
+bool by_blas(const Call& c, const Gradient& g) {
+  const Arg &x = c.in[0], &dy = c.in[1];
+  if (!queue_of(c).blas || !g.s.pointwise() || g.s.groups != 1 || !is_blocked(x) || !is_blocked(dy))
+    return false;
+  if (x.dims[1] != 1 || dy.dims[1] != 1 || x.type != dy.type) return false;
+  return blas_matmul(c, {.m = g.s.k,
+                         .n = g.s.c,
+                         .k = g.x.m,
+                         .type = x.type,
+                         .out = c.out[0].type,
+                         .a = dy.data,
+                         .b = x.data,
+                         .lda = lanes_of(dy),
+                         .ldb = lanes_of(x),
+                         .ldd = g.s.c,
+                         .trans_a = true,
+                         .d = c.out[0].data});
+}
+
 void plan(const Call& c, Work& w) {
   if (depthwise(c)) return conv_depthwise_grad_weight.plan(c, w);
   const Gradient g(c);
-  w.phases = 2;
   w.shared = g.grid.parts * g.out.part_size();
 }
 
 void run(const Call& c, int phase, int64_t chunk, float* local) {
-  if (depthwise(c))
-    return conv_depthwise_grad_weight.run(c, phase, chunk, local);
+  if (depthwise(c)) return conv_depthwise_grad_weight.run(c, phase, chunk, local);
   const Gradient g(c);
-  if (phase == 0) {
-    with_float_type(c.in[0].type, [&](auto zero) { multiply<decltype(zero)>(c, g); });
-    return;
-  }
+  if (by_blas(c, g)) return;
+  with_float_type(c.in[0].type, [&](auto zero) { multiply<decltype(zero)>(c, g); });
   sum_weight_parts(c,
                    {.parts = c.shared,
                     .count = g.grid.parts,
