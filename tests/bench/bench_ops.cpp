@@ -249,9 +249,9 @@ void run(const Settings& s) {
   std::ifstream in(s.cases);
   if (!in) throw Error(Exit::data, s.cases + ": cannot be read");
   const json cases = json::parse(in, nullptr, true, true);
-  Pool* pool = pool_create(s.threads);
+  const PoolOwner pool(pool_create(s.threads));
   if (s.device) s.device->allow_tf32(s.precision == Precision::tf32);
-  const Ceilings ceilings = s.device ? measure_ceilings(*s.device) : measure_ceilings(pool, s.isa);
+  const Ceilings ceilings = s.device ? measure_ceilings(*s.device) : measure_ceilings(pool.get(), s.isa);
   print(ceilings, s);
   Exit failed = Exit::ok;  // of the last case that did
   for (const json& j : cases) {
@@ -263,14 +263,13 @@ void run(const Settings& s) {
       if (!graph) continue;
       const DType first = graph->type(graph->nodes[0].in[0]).dtype;
       const std::string type(first == DType::f32 && s.precision == Precision::tf32 ? "tf32" : name_of(first));
-      print(measure(std::move(*graph), j, s, pool), name, type, s, ceilings);
+      print(measure(std::move(*graph), j, s, pool.get()), name, type, s, ceilings);
     } catch (const Error& e) {
       failed = e.code;
       if (s.as_json) std::printf("%s\n", json{{"name", name}, {"error", e.what()}}.dump().c_str());
       std::fprintf(stderr, "%s: %s\n", name.c_str(), e.what());
     }
   }
-  pool_destroy(pool);
   if (failed != Exit::ok) throw Error(failed, "not all cases were measured");
 }
 

@@ -154,7 +154,7 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
   const std::shared_ptr<Device>& device = settings.device;
   const int64_t free = device ? device->free_memory() : 0;
   const Model m = model_of(w, training, batch, settings.passes.precision);
-  const std::unique_ptr<Pool, void (*)(Pool*)> pool(pool_create(settings.threads), pool_destroy);
+  const PoolOwner pool(pool_create(settings.threads));
   const PlanOptions options{
       .passes = settings.passes, .isa = best_isa(), .device = device, .threads = settings.threads};
   Plan plan = make_plan(m.graph, options);
