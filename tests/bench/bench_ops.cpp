@@ -1,5 +1,5 @@
 // Single operators against the measured ceilings of the machine, alone and on random data:
-//   bench_ops [name-part ...] [--device cpu|cuda[:N]] [--type f32|bf16|f16] [--threads N] [--seconds S]
+//   bench_ops [name-part ...] [--device cpu|cuda[:N]] [--type f32|tf32|bf16|f16] [--threads N] [--seconds S]
 //             [--isa base|avx2|avx512] [--json] [--plan] [--cases FILE]
 // The cases are in operators.json, on a device in device_operators.json, or in another file of that form. --type gives the
 // f32 operands that type, and leaves out operators that take none. The best of many calls counts: time, GFLOP/s, GB/s with each operand
@@ -26,6 +26,7 @@ struct Settings {
   Isa isa = best_isa();
   std::shared_ptr<Device> device;
   DType type = DType::f32;
+  Precision precision = Precision::f32;  // tf32, or f32
   bool as_json = false, plan_only = false;
   std::vector<std::string> names;
   std::string cases;
@@ -148,6 +149,7 @@ double best_of_runs(Executor& ex, const Settings& s) {
 // Time and work of one call. With plan_only the time stays 0.
 Profile::Row measure(Graph graph, const json& j, const Settings& s, Pool* pool) {
   PlanOptions options{.passes = {}, .isa = s.isa, .device = s.device, .threads = s.threads};
+  options.passes.precision = s.precision;
   for (const char* pass : {"layout", "winograd", "simplify"}) options.passes.off.insert(pass);
   Plan plan = make_plan(std::move(graph), options);
   if (plan.graph.nodes.size() != 1) throw Error(Exit::internal, "a pass changed the graph");
@@ -223,8 +225,10 @@ Settings read_settings(int argc, char** argv) {
       if (name_of(one) == name) s.isa = one;
   };
   const auto type = [&](const std::string& name) {
-    if (!parse_dtype(name, s.type) || !is_real(s.type))
-      throw Error(Exit::usage, "--type " + name + ": expected f32, bf16 or f16");
+    if (name == "tf32")
+      s.precision = Precision::tf32;
+    else if (!parse_dtype(name, s.type) || !is_real(s.type))
+      throw Error(Exit::usage, "--type " + name + ": expected f32, tf32, bf16 or f16");
   };
   s.names = bench::read_flags(argc, argv,
                               {bench::number("--threads", s.threads),
@@ -235,7 +239,8 @@ Settings read_settings(int argc, char** argv) {
                                {"--type", type},
                                bench::on("--json", s.as_json),
                                bench::on("--plan", s.plan_only)});
-  if (s.type != DType::f32 && !s.device) throw Error(Exit::usage, "--type: the CPU has f32 alone");
+  const bool other = s.type != DType::f32 || s.precision != Precision::f32;
+  if (other && !s.device) throw Error(Exit::usage, "--type: the CPU has f32 alone");
   if (s.cases.empty()) s.cases = s.device ? DL_DEVICE_OPERATORS : DL_OPERATORS;
   return s;
 }
@@ -244,9 +249,11 @@ void run(const Settings& s) {
   std::ifstream in(s.cases);
   if (!in) throw Error(Exit::data, s.cases + ": cannot be read");
   const json cases = json::parse(in, nullptr, true, true);
-  Pool* pool = pool_create(s.threads);
-  const Ceilings ceilings = s.device ? measure_ceilings(*s.device) : measure_ceilings(pool, s.isa);
+  const PoolOwner pool(pool_create(s.threads));
+  if (s.device) s.device->allow_tf32(s.precision == Precision::tf32);
+  const Ceilings ceilings = s.device ? measure_ceilings(*s.device) : measure_ceilings(pool.get(), s.isa);
   print(ceilings, s);
+  Exit failed = Exit::ok;  // of the last case that did
   for (const json& j : cases) {
     const std::string name = j["name"];
     const auto wanted = [&](const std::string& part) { return name.find(part) != std::string::npos; };
@@ -254,11 +261,16 @@ void run(const Settings& s) {
     try {
       std::optional<Graph> graph = graph_of(j, s.type);
       if (!graph) continue;
-      const std::string type(name_of(graph->type(graph->nodes[0].in[0]).dtype));
-      print(measure(std::move(*graph), j, s, pool), name, type, s, ceilings);
-    } catch (const Error& e) { throw Error(e.code, name + ": " + e.what()); }
+      const DType first = graph->type(graph->nodes[0].in[0]).dtype;
+      const std::string type(first == DType::f32 && s.precision == Precision::tf32 ? "tf32" : name_of(first));
+      print(measure(std::move(*graph), j, s, pool.get()), name, type, s, ceilings);
+    } catch (const Error& e) {
+      failed = e.code;
+      if (s.as_json) std::printf("%s\n", json{{"name", name}, {"error", e.what()}}.dump().c_str());
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), e.what());
+    }
   }
-  pool_destroy(pool);
+  if (failed != Exit::ok) throw Error(failed, "not all cases were measured");
 }
 
 }  // namespace

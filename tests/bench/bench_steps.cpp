@@ -1,6 +1,6 @@
 // Throughput of whole training steps and inference on random data, of the workloads that the peers' benchmark defines:
 //   bench_steps [workload ...] [--device cpu|cuda[:N]] [--threads N] [--seconds S] [--mode train|infer] [--batch N]
-//               [--without PASS]... [--recompute WHAT] [--profile]
+//               [--precision f32|tf32|bf16|f16] [--without PASS]... [--recompute WHAT] [--profile]
 // Prints one JSON line for each workload and mode: samples per second, best and median of groups of steps; the peak of
 // resident memory as it was predicted and as it is (of the process: run one workload at a time), likewise the device's; and
 // the seconds from the start of the process to the end of the first step, of which building graph and plan, the first
@@ -82,6 +82,7 @@ struct Settings {
   int64_t batch = 0;  // 0: those of the workload
   std::shared_ptr<Device> device;
   PassOptions passes;
+  std::string precision = "f32";  // that of the passes
   std::vector<std::string> names;
 
   std::vector<int64_t> batches(const Workload& w, bool training) const {
@@ -130,11 +131,12 @@ std::vector<double> rates_of(Executor& ex, int64_t batch, double seconds) {
   return rates;
 }
 
-Model model_of(const Workload& w, bool training, int64_t batch) {
+Model model_of(const Workload& w, bool training, int64_t batch, Precision precision) {
   const Schema schema = schema_of(w);
   if (!training) return build_model(w.model, build_options(schema, batch, false));
   TrainConfig train;
   parse_fields(train, w.train, "/train");
+  train.precision = precision;
   return build_training_step(w.model, train, schema, {}, batch).model;
 }
 
@@ -151,13 +153,14 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
   const int64_t resident = resident_bytes();
   const std::shared_ptr<Device>& device = settings.device;
   const int64_t free = device ? device->free_memory() : 0;
-  const Model m = model_of(w, training, batch);
-  const std::unique_ptr<Pool, void (*)(Pool*)> pool(pool_create(settings.threads), pool_destroy);
+  const Model m = model_of(w, training, batch, settings.passes.precision);
+  const PoolOwner pool(pool_create(settings.threads));
   const PlanOptions options{
       .passes = settings.passes, .isa = best_isa(), .device = device, .threads = settings.threads};
   Plan plan = make_plan(m.graph, options);
-  require_device_memory(plan, batch,
-                        [&](int64_t b) { return make_plan(model_of(w, training, b).graph, options); });
+  require_device_memory(plan, batch, [&](int64_t b) {
+    return make_plan(model_of(w, training, b, settings.passes.precision).graph, options);
+  });
   Footprint footprint;
   footprint.add(plan, resident);
   footprint.batches = plan.bytes().inputs;
@@ -166,7 +169,7 @@ void measure(const Workload& w, bool training, int64_t batch, const Settings& se
               {"batch", batch},
               {"threads", settings.threads},
               {"device", device ? device->info().name : "cpu"},
-              {"precision", "f32"},
+              {"precision", settings.precision},
               {"predicted_mib", mib(footprint.total())},
               {"arena_mib", mib(plan.memory.arena_bytes)},
               {"arena_lower_bound_mib", mib(plan.memory.lower_bound)}};
@@ -201,6 +204,10 @@ Settings read_settings(int argc, char** argv) {
     FieldType<Recompute>::parse(s.passes.recompute, number.is_number() ? number : json(text), "--recompute",
                                 {});
   };
+  const auto precision = [&](const std::string& text) {
+    FieldType<Precision>::parse(s.passes.precision, json(text), "--precision", {});
+    s.precision = text;
+  };
   s.names = bench::read_flags(argc, argv,
                               {bench::number("--threads", s.threads),
                                bench::number("--seconds", s.seconds),
@@ -209,6 +216,7 @@ Settings read_settings(int argc, char** argv) {
                                bench::device(s.device),
                                {"--without", without},
                                {"--recompute", recompute},
+                               {"--precision", precision},
                                bench::on("--profile", s.profile)});
   return s;
 }
