@@ -1,27 +1,9 @@
 #pragma once
 // Moving elements of any type: kernels that compute nothing see units of 1 to 16 bytes.
 #include "kernels/cuda/launch.h"
+#include "kernels/elem.h"
 
 namespace dl::DL_ISA {
-
-inline int64_t elem_size(Elem e) {
-  switch (e) {
-    case Elem::f32:
-    case Elem::i32:
-      return 4;
-    case Elem::f64:
-    case Elem::i64:
-      return 8;
-    case Elem::u8:
-      return 1;
-    case Elem::bf16:
-    case Elem::f16:
-      return 2;
-  }
-  return 0;
-}
-inline int64_t size_in_bytes(const Arg& a) { return a.size() * elem_size(a.type); }
-inline char* bytes(const Arg& a) { return static_cast<char*>(a.data); }
 
 // The largest of 16, 8, 4, 2 and 1 that divides n.
 inline int64_t unit_of(int64_t n) {
