@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "exec/executor.h"
 #include "nn/init.h"
+#include "support/tensors.h"
 #include "train/device.h"
 #include "train/step_graph.h"
 
@@ -109,21 +110,11 @@ Outcome train(const char* model, const char* config, std::shared_ptr<Device> on,
   return out;
 }
 
-double difference(const Tensor& a, const Tensor& b) {
-  double worst = 0, scale = 1e-3;
-  for (int64_t i = 0; i < a.elements(); ++i) {
-    const double want = a.data<float>()[static_cast<size_t>(i)];
-    worst = std::max(worst, std::abs(want - b.data<float>()[static_cast<size_t>(i)]));
-    scale = std::max(scale, std::abs(want));
-  }
-  return worst / scale;
-}
-
 void check_close(const Outcome& want, const Outcome& got, double tolerance) {
   for (size_t i = 0; i < want.losses.size(); ++i)
     CHECK(got.losses[i] == doctest::Approx(want.losses[i]).epsilon(tolerance));
   for (const auto& [name, tensor] : want.state)
-    CHECK_MESSAGE(difference(tensor, got.state.at(name)) < tolerance, name);
+    CHECK_MESSAGE(test::relative_difference(tensor, got.state.at(name)) < tolerance, name);
 }
 
 constexpr const char* kPlain = R"({"optimizer": {"type": "sgd", "lr": 0.1, "momentum": 0.9}})";

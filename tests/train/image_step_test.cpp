@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "exec/executor.h"
+#include "support/tensors.h"
 #include "train/step_graph.h"
 
 using namespace dl;
@@ -82,20 +83,10 @@ Outcome run(const json& model, const PlanOptions& options, bool training) {
   return out;
 }
 
-double difference(const Tensor& a, const Tensor& b) {
-  double worst = 0, scale = 1e-3;
-  for (int64_t i = 0; i < a.elements(); ++i) {
-    const double want = a.data<float>()[static_cast<size_t>(i)];
-    worst = std::max(worst, std::abs(want - b.data<float>()[static_cast<size_t>(i)]));
-    scale = std::max(scale, std::abs(want));
-  }
-  return worst / scale;
-}
-
 void check_equal(const Outcome& want, const Outcome& got, double tolerance) {
   CHECK(std::abs(want.loss - got.loss) < tolerance * std::abs(want.loss));
   for (const auto& [name, tensor] : want.state)
-    CHECK_MESSAGE(difference(tensor, got.state.at(name)) < tolerance, name);
+    CHECK_MESSAGE(test::relative_difference(tensor, got.state.at(name)) < tolerance, name);
 }
 
 PlanOptions without(std::initializer_list<const char*> passes) {
