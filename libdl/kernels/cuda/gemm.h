@@ -109,6 +109,17 @@ struct FmaTile {
   }
 };
 
+// Processors before 8.0 have no tensor cores for bf16 and tf32, and no names for them: they multiply in floats.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr bool kNewTensorCores = false;
+struct Tf32 {};
+__device__ __forceinline__ float to_tf32(float v) { return v; }
+#else
+constexpr bool kNewTensorCores = true;
+using Tf32 = nvcuda::wmma::precision::tf32;
+__device__ __forceinline__ float to_tf32(float v) { return nvcuda::wmma::__float_to_tf32(v); }
+#endif
+
 // The same by tensor cores. Element: of the fragments.
 template <class T, class Element, bool kA, bool kB, int kM, int kN>
 struct TensorTile {
@@ -129,7 +140,7 @@ struct TensorTile {
   static __device__ __forceinline__ void rounded(F& f) {
     if constexpr (sizeof(T) == 4)
 #pragma unroll
-      for (int i = 0; i < f.num_elements; ++i) f.x[i] = nvcuda::wmma::__float_to_tf32(f.x[i]);
+      for (int i = 0; i < f.num_elements; ++i) f.x[i] = to_tf32(f.x[i]);
   }
   __device__ __forceinline__ void multiply(const T* a, const T* b, int m, int n) {
     constexpr int kPitchA = slice_pitch<T, kA>(kM), kPitchB = slice_pitch<T, kB>(kN);
@@ -165,17 +176,10 @@ struct TensorTile {
   }
 };
 
-// Processors before 8.0 have no tensor cores for bf16 and tf32: they multiply in floats.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-constexpr bool kNewTensorCores = false;
-#else
-constexpr bool kNewTensorCores = true;
-#endif
-
 template <class T, bool kTf32, bool kA, bool kB, int kM, int kN>
 __device__ __forceinline__ auto warp_tile() {
   if constexpr (kNewTensorCores && kTf32 && sizeof(T) == 4)
-    return TensorTile<T, nvcuda::wmma::precision::tf32, kA, kB, kM, kN>();
+    return TensorTile<T, Tf32, kA, kB, kM, kN>();
   else if constexpr (sizeof(T) == 2 && (kNewTensorCores || __is_same(T, f16)))
     return TensorTile<T, T, kA, kB, kM, kN>();
   else
