@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """check_cuda.py LIBRARY: looks at the machine code of the CUDA kernels, for the newest processor in the library. Prints a table of
-kernel families, and fails where one breaks a rule below: no kernel keeps anything in local memory (a stack, spilled registers, an array with a run-time index), matrix kernels multiply on
-tensor cores, and those that memory bounds hold loads and stores of 16 bytes. Exit 77 where cuobjdump is missing.
-"""
+kernel families, and fails where one breaks a rule below: no kernel keeps anything in local memory (a stack, spilled registers, an
+array with a run-time index), matrix kernels multiply on tensor cores, and those that memory bounds hold loads and stores of 16
+bytes. Exit 77 where cuobjdump is missing."""
 import collections
 import re
 import shutil
 import subprocess
 import sys
 
-# What kernels hold, by "file: name<template arguments>" as a regular expression; each finds a kernel. Of a kernel that is there for
-# several widths of access, the widest is meant.
+# What kernels hold, by "file: name<template arguments>" as regular expressions that each find some. PACK: of a kernel that is there
+# for several widths of access, the widest.
 PACK = r"<.*(\bfloat, 4|__half, 8|__nv_bfloat16, 8)\b"
 RULES = [
     (r"gemm_kernel<.*(__half|__nv_bfloat16)", ["tensor"]),

@@ -28,7 +28,7 @@ const Kernel& grad_input(const Call& c) {
       return conv_winograd_grad_input;
     case ConvAlgorithm::depthwise:
       return conv_depthwise_grad_input;
-    case ConvAlgorithm::planar:  // has no such pass
+    case ConvAlgorithm::planar:         // has no such pass
     case ConvAlgorithm::channels_last:  // for devices alone
     case ConvAlgorithm::im2col:
       break;

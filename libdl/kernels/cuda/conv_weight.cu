@@ -106,8 +106,7 @@ void plan(const Call& c, Work& w) {
 }
 
 void run(const Call& c, int phase, int64_t chunk, float* local) {
-  if (depthwise(c))
-    return conv_depthwise_grad_weight.run(c, phase, chunk, local);
+  if (depthwise(c)) return conv_depthwise_grad_weight.run(c, phase, chunk, local);
   const Gradient g(c);
   if (phase == 0) {
     with_float_type(c.in[0].type, [&](auto zero) { multiply<decltype(zero)>(c, g); });
