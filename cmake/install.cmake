@@ -10,7 +10,6 @@ install(TARGETS dl dl_onnx EXPORT dlTargets LIBRARY DESTINATION ${DL_LIBDIR})
 # DL_CUDA=ON: what it needs of CUDA comes from no Debian package, so nobody's package gets it by the chance of a toolkit.
 if(DL_CUDA_TARGET)
   install(TARGETS ${DL_CUDA_TARGET} LIBRARY DESTINATION ${DL_LIBDIR} COMPONENT cuda)
-  get_filename_component(DL_CUDA_LIBDIR ${CUDA_cublasLt_LIBRARY} DIRECTORY)
 endif()
 install(DIRECTORY libdl/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dl
         FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
@@ -40,7 +39,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_BINARY_DIR}/libdl ${DL_CUDA_LIBDIR})
 if(NOT DL_CUDA STREQUAL ON)
-  set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR}\;${PROJECT_NAME}\;Unspecified\;/")
+  set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR};${PROJECT_NAME};Unspecified;/")
 endif()
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev, make")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
