@@ -13,7 +13,7 @@ if [ -n "$kernels" ] && [ ! -e "$(dirname "$(find "$tmp/prefix" -name libdl.so)"
   echo "libdl_cuda.so is not beside libdl.so"
   exit 1
 fi
-if find "$tmp/prefix/include" -path '*/kernels/c*' | grep .; then
+if find "$tmp/prefix/include" -type d -path '*/kernels/*' | grep .; then
   echo "headers of kernels are installed"
   exit 1
 fi
