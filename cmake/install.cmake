@@ -6,9 +6,14 @@ set(DL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/dl)
 
 set_target_properties(dl_onnx PROPERTIES INSTALL_RPATH "$ORIGIN")
 install(TARGETS dl dl_onnx EXPORT dlTargets LIBRARY DESTINATION ${DL_LIBDIR})
+# Loaded by libdl from its own folder when a device is asked for. The Debian package holds it only where the build was told
+# DL_CUDA=ON: what it needs of CUDA comes from no Debian package, so nobody's package gets it by the chance of a toolkit.
+if(DL_CUDA_TARGET)
+  install(TARGETS ${DL_CUDA_TARGET} LIBRARY DESTINATION ${DL_LIBDIR} COMPONENT cuda)
+endif()
 install(DIRECTORY libdl/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dl
         FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
-        PATTERN "kernels/cpu" EXCLUDE PATTERN "elementwise.h" EXCLUDE
+        PATTERN "kernels/cpu" EXCLUDE PATTERN "kernels/cuda" EXCLUDE PATTERN "elementwise.h" EXCLUDE
         PATTERN "onnx_emit.h" EXCLUDE PATTERN "onnx_ops.h" EXCLUDE PATTERN "hdf5_file.h" EXCLUDE)
 install(EXPORT dlTargets NAMESPACE dl:: DESTINATION ${DL_CMAKEDIR})
 configure_package_config_file(cmake/dlConfig.cmake.in ${CMAKE_BINARY_DIR}/dlConfig.cmake INSTALL_DESTINATION ${DL_CMAKEDIR})
@@ -32,7 +37,10 @@ set(CPACK_PACKAGE_CONTACT "the dl developers <dl@localhost>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_BINARY_DIR}/libdl)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_BINARY_DIR}/libdl ${DL_CUDA_LIBDIR})
+if(NOT DL_CUDA STREQUAL ON)
+  set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR};${PROJECT_NAME};Unspecified;/")
+endif()
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev, make")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)

@@ -163,7 +163,9 @@ int main(int argc, char** argv) {
             {.name = "--valid", .arg = "FILE", .doc = "Validation data of every trial.", .type = Type::path},
             {.name = "--jobs",
              .arg = "N",
-             .doc = "Trials at the same time; they share the threads.",
+             .doc = "Trials at the same time; they share the threads. On devices, one trial at a time runs "
+                    "on each "
+                    "and N is cut to their number.",
              .fallback = "1",
              .type = Type::integer},
             {.name = "--keep-going",

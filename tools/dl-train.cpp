@@ -80,18 +80,24 @@ void show_plan(const cli::Invocation& in, const Model& model, const Plan& plan,
   record["memory"] = {{"parameters", b.parameters}, {"state", b.state},
                       {"inputs", b.inputs},         {"constants", b.constants},
                       {"arena", b.arena},           {"arena_lower_bound", plan.memory.lower_bound}};
-  if (footprint) record["memory"]["peak"] = to_json(*footprint);
+  const DeviceFootprint there(plan);
+  if (plan.device) record["memory"]["device"] = to_json(there);
+  Footprint here = footprint ? *footprint : Footprint();
+  here.device = {};
+  if (footprint) record["memory"]["peak"] = to_json(here);
   if (plan.kept)
     record["recompute"] = {{"arena_without", plan.kept->arena}, {"step_flops_without", plan.kept->flops}};
   const Node& fullest = plan.graph.nodes[plan.memory.fullest];
   std::string human = text(summary);
-  human += str(
-      "\none step of ", model.batch, " samples: ", grouped(plan.flops()), " operations; memory: parameters ",
-      human_bytes(double(b.parameters)), ", optimiser and statistics ", human_bytes(double(b.state)),
-      ", batch ", human_bytes(double(b.inputs)), ", activations and gradients ", human_bytes(double(b.arena)),
-      "\nactivations and gradients need at least ", human_bytes(double(plan.memory.lower_bound)), ": at ",
-      name_of(fullest.phase), ' ', fullest.name, ' ', fullest.op->name, describe_recompute(plan), '\n',
-      footprint ? str("peak memory ", text(*footprint), '\n') : "", "kernels (", name_of(plan.isa), "):\n");
+  human += str("\none step of ", model.batch, " samples: ", grouped(plan.flops()),
+               " operations; memory: parameters ", human_bytes(double(b.parameters)),
+               ", optimiser and statistics ", human_bytes(double(b.state)), ", batch ",
+               human_bytes(double(b.inputs)), ", activations and gradients ", human_bytes(double(b.arena)),
+               "\nactivations and gradients need at least ", human_bytes(double(plan.memory.lower_bound)),
+               ": at ", name_of(fullest.phase), ' ', fullest.name, ' ', fullest.op->name,
+               describe_recompute(plan), '\n', footprint ? str("peak memory ", text(here), '\n') : "",
+               plan.device ? str("memory of ", there.name, ": planned peak ", text(there), '\n') : "",
+               "kernels (", place_of(plan), "):\n");
   json kernels = json::array();
   for (size_t k = 0; k < plan.graph.nodes.size(); ++k) {
     const Node& n = plan.graph.nodes[k];

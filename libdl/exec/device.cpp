@@ -60,7 +60,7 @@ int Device::count(std::string& why) {
   return n;
 }
 
-std::shared_ptr<Device> Device::open(int number) {
+DeviceInfo Device::describe(int number) {
   std::string why;
   const int n = count(why);
   if (n == 0)
@@ -71,11 +71,19 @@ std::shared_ptr<Device> Device::open(int number) {
                 str("device 'cuda:", number, "' is not there: found ",
                     n == 1 ? std::string("cuda:0 alone") : str("cuda:0 to cuda:", n - 1)),
                 "use --device cuda, or --device auto to take what is there");
-  return std::shared_ptr<Device>(new Device(*library().table, number));
+  DeviceInfo info = {};
+  if (const char* error = library().table->describe(number, &info))
+    throw Error(Exit::device, str("device cuda:", number, ": cannot be asked: ", error));
+  return info;
 }
 
-Device::Device(const DeviceTable& table, int number) : table_(table), number_(number) {
-  check(table_.describe(number, &info_), "cannot be asked");
+std::shared_ptr<Device> Device::open(int number) {
+  const DeviceInfo info = describe(number);
+  return std::shared_ptr<Device>(new Device(*library().table, number, info));
+}
+
+Device::Device(const DeviceTable& table, int number, const DeviceInfo& info)
+    : table_(table), number_(number), info_(info) {
   check(table_.open(number, &context_), "cannot be used");
 }
 

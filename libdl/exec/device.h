@@ -66,8 +66,9 @@ class DL_API Device {
  public:
   // How many there are; 0 and why not in `why`.
   static int count(std::string& why);
-  // Error (device) with what was looked for where there is none of that number.
-  static std::shared_ptr<Device> open(int number);
+  // What is known of one without using it. Error (device) with what was looked for where there is none of that number.
+  static DeviceInfo describe(int number);
+  static std::shared_ptr<Device> open(int number);  // as describe()
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
@@ -106,12 +107,12 @@ class DL_API Device {
  private:
   friend class DeviceMemory;
   friend class PinnedMemory;
-  Device(const DeviceTable& table, int number);
+  Device(const DeviceTable& table, int number, const DeviceInfo& info);
   void check(const char* error, std::string_view what) const;
   const DeviceTable& table_;
   int number_;
   DeviceContext* context_ = nullptr;
-  DeviceInfo info_ = {};
+  DeviceInfo info_;
 };
 
 }  // namespace dl

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/str.h"
+#include "train/footprint.h"
 
 namespace dl {
 namespace {
@@ -20,6 +21,7 @@ int number_of(const std::string& name) {
   return error == std::errc() && next == end ? n : -1;
 }
 
+std::string name_of(int number) { return str("cuda:", number); }
 std::string size(int64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
 
 }  // namespace
@@ -32,25 +34,38 @@ std::string resolve_device(const std::string& asked, std::string& how) {
       how = str("cpu (", why, ')');
       return "cpu";
     }
-    const std::shared_ptr<Device> device = Device::open(0);
-    how = str(device->name(), " (", device->info().name, ", ", size(device->info().memory), ')');
-    return device->name();
+    const DeviceInfo info = Device::describe(0);
+    how = str(name_of(0), " (", info.name, ", ", size(info.memory), ')');
+    return name_of(0);
   }
   const int n = number_of(asked);
   if (n < 0)
     throw Error(Exit::usage, {},
                 str("--device '", asked, "' is not known, expected cpu, cuda, cuda:N or auto"));
-  return Device::open(n)->name();
+  Device::describe(n);
+  return name_of(n);
+}
+
+std::vector<std::string> devices_for(const std::string& asked) {
+  std::string how, why;
+  const std::string first = resolve_device(asked, how);
+  if (first == "cpu") return {};
+  if (asked != "cuda" && asked != "auto") return {first};
+  std::vector<std::string> all;
+  for (int i = 0, n = Device::count(why); i < n; ++i) all.push_back(name_of(i));
+  return all;
 }
 
 std::shared_ptr<Device> open_device(const std::string& resolved) {
   return resolved == "cpu" ? nullptr : Device::open(number_of(resolved));
 }
 
-int64_t device_bytes(const Plan& plan) {
-  const Plan::Bytes b = plan.bytes();
-  return b.parameters + b.state + b.constants + b.arena + 2 * b.inputs;
+std::string place_of(const Plan& plan) {
+  return plan.device ? str(plan.device->name(), ", ", plan.device->info().name)
+                     : std::string(name_of(plan.isa));
 }
+
+int64_t device_bytes(const Plan& plan) { return DeviceFootprint(plan).total(); }
 
 void require_device_memory(const Plan& plan, int64_t batch,
                            const std::function<Plan(int64_t batch)>& plan_for) {
@@ -63,13 +78,11 @@ void require_device_memory(const Plan& plan, int64_t batch,
     const int64_t middle = fits + (above - fits) / 2;
     (device_bytes(plan_for(middle)) <= free ? fits : above) = middle;
   }
-  const Plan::Bytes b = plan.bytes();
+  const DeviceFootprint f(plan);
   throw Error(
       Exit::memory, "/train/batch_size",
-      str("a batch of ", batch, " needs ", size(needed), " on ", plan.device->name(), " (parameters ",
-          size(b.parameters), ", optimiser and statistics ", size(b.state), ", activations and gradients ",
-          size(b.arena), ", batches ", size(2 * b.inputs), "), where ", size(std::max<int64_t>(free, 0)),
-          " are free"),
+      str("a batch of ", batch, " needs ", size(needed), " on ", plan.device->name(), ": ", text(f),
+          ", where ", size(std::max<int64_t>(free, 0)), " are free"),
       fits > 0 ? str("the largest batch that fits is ", fits) : "not even a batch of one sample fits");
 }
 

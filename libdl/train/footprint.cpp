@@ -15,11 +15,37 @@ std::string size(int64_t bytes) { return human_bytes(static_cast<double>(bytes))
 
 }  // namespace
 
+DeviceFootprint::DeviceFootprint(const Plan& plan) {
+  if (!plan.device) return;
+  const Plan::Bytes b = plan.bytes();
+  name = plan.device->name();
+  parameters = b.parameters + b.state;
+  activations = b.arena;
+  batches = 2 * b.inputs + b.constants;
+}
+
+json to_json(const DeviceFootprint& f) {
+  return {{"name", f.name},
+          {"predicted", f.total()},
+          {"parameters", f.parameters},
+          {"activations", f.activations},
+          {"batches", f.batches}};
+}
+
+std::string text(const DeviceFootprint& f) {
+  return str(size(f.total()), ": parameters ", size(f.parameters), ", activations ", size(f.activations),
+             ", batches ", size(f.batches));
+}
+
 void Footprint::add(const Plan& plan, int64_t resident) {
   const Plan::Bytes b = plan.bytes();
   program = resident + kLaterBytes + kNodeBytes * static_cast<int64_t>(plan.graph.nodes.size());
   parameters = b.parameters + b.state;
-  activations = b.arena + plan.local_bytes();
+  device = DeviceFootprint(plan);
+  if (plan.device)
+    batches += b.inputs;  // on their way to the device
+  else
+    activations = b.arena + plan.local_bytes();
 }
 
 void Footprint::add(const Dataset& set, const LoaderOptions& loading) {
@@ -28,9 +54,11 @@ void Footprint::add(const Dataset& set, const LoaderOptions& loading) {
 }
 
 json to_json(const Footprint& f) {
-  return {{"predicted", f.total()}, {"program", f.program},         {"parameters", f.parameters},
-          {"best", f.best},         {"activations", f.activations}, {"batches", f.batches},
-          {"data", f.data}};
+  json record{{"predicted", f.total()}, {"program", f.program},         {"parameters", f.parameters},
+              {"best", f.best},         {"activations", f.activations}, {"batches", f.batches},
+              {"data", f.data}};
+  if (!f.device.name.empty()) record["device"] = to_json(f.device);
+  return record;
 }
 
 std::string text(const Footprint& f) {
@@ -44,7 +72,8 @@ std::string text(const Footprint& f) {
   part("activations", f.activations);
   part("batches", f.batches);
   part("data", f.data);
-  return str(size(f.total()), ": ", parts);
+  return str(size(f.total()), ": ", parts,
+             f.device.name.empty() ? "" : str("; on ", f.device.name, ' ', text(f.device)));
 }
 
 std::string text(const Footprint& f, int64_t peak) {

@@ -44,6 +44,7 @@ struct Trainer::Impl {
         valid_file(request.valid.empty()
                        ? nullptr
                        : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
+        options{.passes = request.passes, .device = open_device(request.device), .threads = request.threads},
         resident(resident_bytes()),
         loader(data, loading()),
         counts(count_classes()),
@@ -51,9 +52,6 @@ struct Trainer::Impl {
         model(step_graph.model),
         heads(step_graph.heads),
         pool(pool_create(request.threads)) {
-    options.device = open_device(request.device);
-    options.threads = request.threads;
-    options.passes = request.passes;
     options.passes.recompute = config.recompute;
     options.passes.precision = config.precision;
     plan = make_plan(model.graph, options);
@@ -61,7 +59,6 @@ struct Trainer::Impl {
       return make_plan(build_training_step(section, config, data.schema(), counts, batch).model.graph,
                        options);
     });
-    arena = std::make_shared<Arena>(options.device);
     check_metrics();
     footprint = predict_footprint();
   }
@@ -461,18 +458,18 @@ struct Trainer::Impl {
   Interval interval;
   Dataset data;
   std::unique_ptr<Dataset> valid_file;
-  int64_t resident;  // bytes, before anything of the run is there
+  PlanOptions options;
+  int64_t resident;  // bytes, before anything of the run is there but the device's libraries
   Loader loader;
   ClassCounts counts;
   StepGraph step_graph;
   Model& model;
   std::vector<Head> heads;
   PoolOwner pool;
-  PlanOptions options;
   Plan plan;
   Footprint footprint;
   TensorMap store, best;
-  std::shared_ptr<Arena> arena;  // of all executors; on a device it holds what becomes of `store`
+  std::shared_ptr<Arena> arena = std::make_shared<Arena>(options.device);  // of all executors
   RunCounters counters;
   Ahead ahead;
   double last_save = 0;  // by steady_seconds()

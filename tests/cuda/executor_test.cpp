@@ -282,7 +282,7 @@ TEST_CASE("a batch that does not fit is refused with the largest that does") {
     FAIL("nothing was thrown");
   } catch (const Error& e) {
     CHECK(e.code == Exit::memory);
-    CHECK(std::string(e.what()).find("activations and gradients") != std::string::npos);
+    CHECK(std::string(e.what()).find(": parameters ") != std::string::npos);
     const size_t at = e.hint.rfind(' ');
     const int64_t fits = std::stoll(e.hint.substr(at + 1));
     CHECK(device_bytes(plan_for(fits)) <= device()->free_memory());
@@ -296,5 +296,8 @@ TEST_CASE("devices that are not there") {
   CHECK(resolve_device("cuda", how) == "cuda:0");
   CHECK(resolve_device("auto", how) == "cuda:0");
   CHECK(how.starts_with("cuda:0 ("));
+  CHECK(devices_for("auto").front() == "cuda:0");
+  CHECK(devices_for("cuda:0") == std::vector<std::string>{"cuda:0"});
+  CHECK(devices_for("cpu").empty());
   CHECK_THROWS_WITH_AS(Device::open(99), doctest::Contains("'cuda:99' is not there: found cuda:0"), Error);
 }

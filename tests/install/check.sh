@@ -8,6 +8,16 @@ trap 'rm -rf "$tmp"' EXIT
 cmake --install "$build" --prefix "$tmp/moved" >"$tmp/log"
 mv "$tmp/moved" "$tmp/prefix"  # the tree works wherever it stands
 
+kernels=$(find "$build/libdl" -maxdepth 1 -name libdl_cuda.so)
+if [ -n "$kernels" ] && [ ! -e "$(dirname "$(find "$tmp/prefix" -name libdl.so)")/libdl_cuda.so" ]; then
+  echo "libdl_cuda.so is not beside libdl.so"
+  exit 1
+fi
+if find "$tmp/prefix/include" -type d -path '*/kernels/*' | grep .; then
+  echo "headers of kernels are installed"
+  exit 1
+fi
+
 cmake -S "$here" -B "$tmp/cmake" -DCMAKE_PREFIX_PATH="$tmp/prefix" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Debug >>"$tmp/log"
 cmake --build "$tmp/cmake" >>"$tmp/log" 2>&1 || { tail -40 "$tmp/log"; exit 1; }
 "$tmp/cmake/consumer"

@@ -12,6 +12,11 @@ deb=$(echo "$tmp"/dl_*.deb)
 depends=$(dpkg-deb -f "$deb" Depends)
 [[ $depends == *libc6* && $depends == *libstdc++6* ]] || { echo "Depends: $depends"; exit 1; }
 dpkg-deb -x "$deb" "$tmp/unpacked"
+given=$(sed -n 's/^DL_CUDA:[A-Z]*=//p' "$build/CMakeCache.txt") held=$(find "$tmp/unpacked" -name libdl_cuda.so)
+if [ "$given" = ON ] && [ -z "$held" ] || [ "$given" != ON ] && [ -n "$held" ]; then
+  echo "DL_CUDA is $given, the package holds: ${held:-no CUDA kernels}"
+  exit 1
+fi
 for tool in "$tmp"/unpacked/usr/bin/dl-*; do
   [ -e "$tool" ] || continue
   "$tool" --version >/dev/null

@@ -55,7 +55,12 @@ std::vector<Option> common_run() {
        .type = Type::integer},
       {.name = "--device",
        .arg = "cpu|cuda[:N]|auto",
-       .doc = "Where to compute. A device that is absent is an error; auto takes what is there and says so.",
+       .doc =
+           "Where to compute: cuda is the first CUDA device, cuda:N the one of that number, auto the first "
+           "that is there, "
+           "else the CPU, and says so. A device that is absent is an error (exit 6), one with too little "
+           "memory too (7). "
+           "Equal inputs give equal bytes on the same kind of device; results of another agree to rounding.",
        .fallback = "cpu"},
       {.name = "--threads",
        .arg = "N",

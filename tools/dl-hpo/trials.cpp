@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -11,10 +12,12 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "base/json_text.h"
 #include "base/str.h"
 #include "cli/child.h"
+#include "train/device.h"
 
 namespace dl::hpo {
 namespace {
@@ -33,6 +36,7 @@ int take_lock(const std::string& path) {
 struct Running {
   Trial trial;
   TrialFiles files;
+  std::string device;
   pid_t pid = 0;
   int lock = -1;
 };
@@ -40,7 +44,19 @@ struct Running {
 class Trials {
  public:
   Trials(cli::Invocation& in, Study& study, const std::string& path, const std::string& trainer)
-      : in_(in), study_(study), path_(path), trainer_(trainer) {}
+      : in_(in),
+        study_(study),
+        path_(path),
+        trainer_(trainer),
+        devices_(devices_for(in.text("--device"))),
+        jobs_(in.integer("--jobs")) {
+    const auto devices = static_cast<int64_t>(devices_.size());
+    if (devices_.empty() || jobs_ <= devices) return;
+    in_.log.info(str("--jobs ", jobs_, ": one trial at a time runs on a device, and there ",
+                     devices == 1 ? "is one, " : str("are ", devices, ", from "), devices_.front(),
+                     devices == 1 ? "" : " to " + devices_.back()));
+    jobs_ = devices;
+  }
   ~Trials() {
     for (const Running& r : running_) ::kill(r.pid, SIGTERM);
     for (const Running& r : running_) {
@@ -52,7 +68,6 @@ class Trials {
   int run() {
     find_lost();
     const int64_t limit = study_.search().trials;
-    const auto jobs = static_cast<size_t>(in_.integer("--jobs"));
     cli::Progress progress(in_.log, in_.progress, limit, "trials");
     bool told = false;
     for (;;) {
@@ -61,7 +76,7 @@ class Trials {
         for (const Running& r : running_) ::kill(r.pid, SIGTERM);
         told = true;
       }
-      while (!stop && !in_.out_of_time() && running_.size() < jobs) {
+      while (!stop && !in_.out_of_time() && static_cast<int64_t>(running_.size()) < jobs_) {
         const auto next = study_.ask(limit);
         if (!next) break;
         start(*next);
@@ -105,21 +120,29 @@ class Trials {
     }
   }
 
+  // One that no running trial has: there are as many jobs as devices at most.
+  std::string free_device() const {
+    for (const std::string& d : devices_)
+      if (std::none_of(running_.begin(), running_.end(), [&](const Running& r) { return r.device == d; }))
+        return d;
+    return "cpu";
+  }
+
   void start(const Trial& trial) {
-    Running r{trial, files_of(path_, trial.number), 0, -1};
+    Running r{trial, files_of(path_, trial.number), free_device(), 0, -1};
     write_config(study_, trial, r.files);
     r.lock = take_lock(r.files.lock);
     if (r.lock < 0) throw Error(Exit::io, str("trial ", trial.number, " is being run by another process"));
-    const auto jobs = std::max<int64_t>(1, in_.integer("--jobs"));
     std::vector<std::string> args{trainer_, "-c", r.files.config, "--data", in_.text("--data")};
     if (in_.has("--valid")) args.insert(args.end(), {"--valid", in_.text("--valid")});
     args.insert(args.end(),
                 {"-o", r.files.model, "--events", r.files.events, "--seed", str(study_.seed_of(trial.number)),
-                 "--threads", str(std::max<int64_t>(1, in_.threads / jobs)), "--device", in_.device,
+                 "--threads", str(std::max<int64_t>(1, in_.threads / jobs_)), "--device", r.device,
                  "--progress", "none", "--resume", "auto"});
     r.pid = cli::start_child(args, r.files.log);
     in_.log.verbose(str("trial ", trial.number, ": ", trial.parameters.dump()));
-    in_.events.emit("trial_start", {{"trial", trial.number}, {"parameters", trial.parameters}});
+    in_.events.emit("trial_start",
+                    {{"trial", trial.number}, {"parameters", trial.parameters}, {"device", r.device}});
     running_.push_back(r);
   }
 
@@ -175,6 +198,8 @@ class Trials {
   cli::Invocation& in_;
   Study& study_;
   std::string path_, trainer_;
+  std::vector<std::string> devices_;  // none for the CPU
+  int64_t jobs_;
   std::vector<Running> running_;
   int failures_ = 0;
 };

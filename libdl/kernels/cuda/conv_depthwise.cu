@@ -23,7 +23,7 @@ struct Places {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 3)  // registers enough
     depthwise_kernel(const T* __restrict__ x, const float* __restrict__ weights, const Picture picture,
                      const Sweep s, const Places p, const Output out) {
   constexpr int kPack = Pack<T>::kCount;

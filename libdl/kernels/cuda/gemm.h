@@ -109,7 +109,7 @@ struct FmaTile {
   }
 };
 
-// Processors before 8.0 have no tensor cores for bf16 and tf32: they multiply in floats.
+// Processors before 8.0 have no tensor cores for bf16 and tf32, and no names for them: they multiply in floats.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 constexpr bool kNewTensorCores = false;
 struct Tf32 {};

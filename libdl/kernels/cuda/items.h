@@ -30,6 +30,7 @@ __device__ __forceinline__ Items<T, N> load_items(const T* p) {
     for (int i = 0; i < N; ++i) r.v[i] = p[i];
   return r;
 }
+// __stwb is a plain store that the compiler does not take apart.
 template <class T, int N>
 __device__ __forceinline__ void store_items(T* p, const Items<T, N>& from) {
   constexpr int kBytes = N * static_cast<int>(sizeof(T));
@@ -37,7 +38,7 @@ __device__ __forceinline__ void store_items(T* p, const Items<T, N>& from) {
   if constexpr (kBytes % 16 == 0)
 #pragma unroll
     for (int i = 0; i < kBytes / 16; ++i)
-      reinterpret_cast<uint4*>(p)[i] = reinterpret_cast<const uint4*>(r.v)[i];
+      __stwb(reinterpret_cast<uint4*>(p) + i, reinterpret_cast<const uint4*>(r.v)[i]);
   else if constexpr (kBytes == 8)
     *reinterpret_cast<uint2*>(p) = *reinterpret_cast<const uint2*>(r.v);
   else

@@ -22,6 +22,8 @@ const char* text(cudaError_t e) { return e == cudaSuccess ? nullptr : cudaGetErr
 
 const char* count(int* n) {
   *n = 0;
+  int driver = 0;  // its version
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0) return "there is no CUDA driver";
   return text(cudaGetDeviceCount(n));
 }
 
