@@ -192,6 +192,7 @@ struct GemmGrid {
   int64_t blocks() const { return problems * parts * tiles_m * tiles_n; }
 };
 constexpr int kTileM[] = {128, 128, 64}, kTileN[] = {128, 64, 64};
+constexpr int kWarpRows = 64;  // of a warp's part of a tile
 DL_HD constexpr int tile_threads(int m, int n) { return m * n / 64; }
 
 // Blocks that share a processor, for their registers: with tensor cores 128 a thread in the largest tile and
@@ -204,8 +205,10 @@ DL_HD constexpr int blocks_at_once(int threads) {
 template <class A, class B, int kM, int kN>
 constexpr size_t gemm_shared() {
   using T = typename A::T;
-  const size_t slices = sizeof(T) * kStages * (slice_size<T, A::kAlongK>(kM) + slice_size<T, B::kAlongK>(kN));
-  const size_t tile = sizeof(float) * kM * (kN + kTilePad);
+  constexpr size_t slices =
+      sizeof(T) * kStages * (slice_size<T, A::kAlongK>(kM) + slice_size<T, B::kAlongK>(kN));
+  const size_t tile = sizeof(float) * kWarpRows * (kN + kTilePad);
+  static_assert(slices <= (64 << 10) - 32);
   return slices > tile ? slices : tile;
 }
 
@@ -214,7 +217,7 @@ __global__ void __launch_bounds__(tile_threads(kM, kN),
                                   blocks_at_once<typename A::T, kTf32>(tile_threads(kM, kN)))
     gemm_kernel(const A a, const B b, const W w, const GemmGrid grid) {
   using T = typename A::T;
-  constexpr int kThreads = tile_threads(kM, kN), kWarpsM = kM / 64;
+  constexpr int kThreads = tile_threads(kM, kN), kWarpsM = kM / kWarpRows;
   constexpr int kSizeA = slice_size<T, A::kAlongK>(kM), kSizeB = slice_size<T, B::kAlongK>(kN);
   const auto tile_n = static_cast<int>(blockIdx.x % grid.tiles_n);
   unsigned rest = blockIdx.x / grid.tiles_n;
@@ -242,7 +245,7 @@ __global__ void __launch_bounds__(tile_threads(kM, kN),
     __pipeline_commit();
   }
   const auto warp = static_cast<int>(threadIdx.x / kWarpLanes);
-  const int warp_m = warp % kWarpsM * 64, warp_n = warp / kWarpsM * 32;
+  const int warp_m = warp % kWarpsM * kWarpRows, warp_n = warp / kWarpsM * 32;
   auto sums = warp_tile<T, kTf32, A::kAlongK, B::kAlongK, kM, kN>();
   for (int s = 0, stage = 0, fill = kStages - 1; s < slices; ++s) {
     __pipeline_wait_prior(kStages - 2);
@@ -258,10 +261,16 @@ __global__ void __launch_bounds__(tile_threads(kM, kN),
   }
   __pipeline_wait_prior(0);
   __syncthreads();
+  // The rows of one row of warps at a time: then a block fits the 64 KiB of processors before 8.0.
   float* const tile = shared_memory<float>();
-  sums.store(tile + warp_m * (kN + kTilePad) + warp_n, kN + kTilePad);
-  __syncthreads();
-  w.template write<kM, kN>(tile, kN + kTilePad, cell[0], cell[1], cell[2], cell[3]);
+#pragma unroll
+  for (int first = 0; first < kM; first += kWarpRows) {
+    if (first > 0) __syncthreads();
+    if (warp_m == first) sums.store(tile + warp_n, kN + kTilePad);
+    __syncthreads();
+    w.template write<kWarpRows, kN, kThreads>(tile, kN + kTilePad, cell[0], cell[1], cell[2] + first,
+                                              cell[3]);
+  }
 }
 
 // ---- the choice of tiles and parts -----------------------------------------------------------------------------------

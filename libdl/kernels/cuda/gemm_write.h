@@ -179,23 +179,22 @@ struct Output {
     y.put_four(at, v);
   }
 
-  template <int kM, int kN>
+  template <int kM, int kN, int kThreads>
   __device__ __forceinline__ void write_part(const float* tile, int pitch, int z, int part, int m0,
                                              int n0) const {
     float* to = parts + (part * problems + z) * m * width();
-    for (int e = threadIdx.x; e < kM * kN / 4; e += tile_threads(kM, kN)) {
+    for (int e = threadIdx.x; e < kM * kN / 4; e += kThreads) {
       const int r = e / (kN / 4), c = e % (kN / 4) * 4;
       if (m0 + r < m && n0 + c < width())
         *reinterpret_cast<float4*>(to + int64_t{m0 + r} * width() + n0 + c) =
             *reinterpret_cast<const float4*>(tile + r * pitch + c);
     }
   }
-  template <int kM, int kN>
+  template <int kM, int kN, int kThreads>
   __device__ __forceinline__ void write(const float* tile, int pitch, int z, int part, int m0, int n0) const {
-    constexpr int kThreads = tile_threads(kM, kN);
     const int group = plain ? 0 : z % groups;
     if (parts) {
-      write_part<kM, kN>(tile, pitch, z, part, m0, n0);
+      write_part<kM, kN, kThreads>(tile, pitch, z, part, m0, n0);
     } else if (whole) {
       for (int e = threadIdx.x; e < kM * kN / 4; e += kThreads) {
         const int r = e / (kN / 4), c = e % (kN / 4) * 4;
