@@ -90,14 +90,14 @@ __global__ void stretch_kernel(const T* __restrict__ x, T* __restrict__ y, uint3
     store_lanes(y + int64_t{i} * V, load_either<V>(x + walk.offsets(i).at[0], walk.step[0] == 0));
 }
 
-// Calls f(element zero, Int<V>) with the widest V that all rows allow; stretched operands allow any.
+// Calls f(element zero, Count<V>) with the widest V that all rows allow; stretched operands allow any.
 template <int kOperands, class F>
 void with_row_lanes(Elem type, const Rows<kOperands>& rows, F f) {
   int64_t all = rows.inner;
   for (int i = 0; i < rows.rank; ++i)
     for (int k = 0; k < kOperands; ++k)
       if (rows.step[k]) all |= rows.stride[i][k];
-  with_lanes(type, all & -all, f);
+  with_items(type, all & -all, f);
 }
 
 template <class F>

@@ -19,7 +19,7 @@ inline Picture picture_of(const Arg& a) {
   Picture p;
   p.lanes = static_cast<int>(lanes_of(a));
   p.blocks = static_cast<int>(a.dims[1]);
-  p.by_lanes = Divider(p.lanes);
+  p.by_lanes = Divisor(p.lanes);
   p.block = a.dims[2] * a.dims[3] * p.lanes;
   p.image = p.blocks * p.block;
   return p;
@@ -57,7 +57,7 @@ struct Sweep {
   int padded;            // the same in k
   int m;                 // places of all images
   int step_h, step_w;    // between places in the output
-  Divider by_places, by_columns;
+  Divisor by_places, by_columns;
 
   __device__ __forceinline__ Taps rows(int z) const { return v.taps(z / groups / step_w); }
   __device__ __forceinline__ Taps columns(int z) const { return l.taps(z / groups % step_w); }

@@ -18,7 +18,7 @@ __global__ void turn_kernel(const Floats w, float* to, int channels, int taps, i
 
 // How the threads go over the places: (image, block, row, run of columns, pack) of each residue by the strides.
 struct Places {
-  Divider by_packs, by_runs, by_rows, by_blocks;
+  Divisor by_packs, by_runs, by_rows, by_blocks;
   int64_t threads;
 };
 
@@ -31,9 +31,9 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 3)  // register
   if (index >= p.threads) return;
   const int residue = blockIdx.y;
   const auto item = static_cast<int>(index);
-  const int runs = p.by_packs(item), pack = item - runs * static_cast<int>(p.by_packs.by);
-  const int rows = p.by_runs(runs), first = (runs - rows * static_cast<int>(p.by_runs.by)) * kAtOnce;
-  const int blocks = p.by_rows(rows), row = rows - blocks * static_cast<int>(p.by_rows.by);
+  const int runs = p.by_packs(item), pack = item - runs * static_cast<int>(p.by_packs.d);
+  const int rows = p.by_runs(runs), first = (runs - rows * static_cast<int>(p.by_runs.d)) * kAtOnce;
+  const int blocks = p.by_rows(rows), row = rows - blocks * static_cast<int>(p.by_rows.d);
   const int image = p.by_blocks(blocks), block = blocks - image * picture.blocks;
   const int channel = block * picture.lanes + pack * kPack, padded = picture.blocks * picture.lanes;
   const Taps v = s.rows(residue), l = s.columns(residue);
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 3)  // register
       }
     }
   }
-  const auto columns = static_cast<int>(s.by_columns.by), places = static_cast<int>(s.by_places.by);
+  const auto columns = static_cast<int>(s.by_columns.d), places = static_cast<int>(s.by_places.d);
 #pragma unroll
   for (int q = 0; q < kAtOnce; ++q) {
     if (first + q >= columns) continue;
@@ -80,9 +80,9 @@ void convolve(const Call& c, const Convolution& v, const float* weights) {
   const Sweep s = sweep_of(v);
   const Output out = output_of(v, s);
   const Picture picture = picture_of(v.x);
-  const int64_t packs = picture.lanes / Pack<T>::kCount, rows = s.by_places.by / s.by_columns.by;
-  const int64_t runs = ceil_div(s.by_columns.by, kAtOnce);
-  const Places p = {Divider(packs), Divider(runs), Divider(rows), Divider(picture.blocks),
+  const int64_t packs = picture.lanes / Pack<T>::kCount, rows = s.by_places.d / s.by_columns.d;
+  const int64_t runs = ceil_div(s.by_columns.d, kAtOnce);
+  const Places p = {Divisor(packs), Divisor(runs), Divisor(rows), Divisor(picture.blocks),
                     v.s.n * picture.blocks * rows * runs * packs};
   const dim3 grid(as_unsigned(ceil_div(p.threads, kThreads)), as_unsigned(s.problems()));
   launch(c, depthwise_kernel<T>, grid, kThreads, 0, data<T>(v.x), weights, picture, s, p, out);
@@ -102,7 +102,7 @@ struct WeightGrid {
   explicit WeightGrid(const Call& c)
       : s(conv_shape(c.in[0], c.out[0], c.in[1], *static_cast<const Conv2dGradAttrs*>(c.attrs))) {
     padded = padded_channels(c.in[0]);
-    packs = padded / pack_size(c.in[0].type);
+    packs = padded / pack_of(c.in[0].type);
     lanes = 1;
     while (lanes < packs && lanes < kWarpLanes) lanes *= 2;
     places = s.n * s.oh * s.ow;
@@ -118,7 +118,7 @@ struct WeightGrid {
 struct WeightArgs {
   int h, w, kw, taps, sh, sw, dh, dw, pt, pl;
   int places, part, lanes, packs, padded;
-  Divider by_places, by_columns;
+  Divisor by_places, by_columns;
   Picture x, dy;
 };
 
@@ -142,8 +142,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   float sums[kTapsAtOnce][kPack] = {};
   for (int m = blockIdx.z * a.part + row; m < end; m += rows) {
-    const int image = a.by_places(m), rest = m - image * static_cast<int>(a.by_places.by);
-    const int i = a.by_columns(rest), j = rest - i * static_cast<int>(a.by_columns.by);
+    const int image = a.by_places(m), rest = m - image * static_cast<int>(a.by_places.d);
+    const int i = a.by_columns(rest), j = rest - i * static_cast<int>(a.by_columns.d);
     const Pack<T> d = load_pack(dy + image * a.dy.image + int64_t{rest} * a.dy.lanes + dy_channel);
     const T* from = x + image * a.x.image + x_channel;
 #pragma unroll
@@ -191,8 +191,8 @@ void weight_parts(const Call& c, const WeightGrid& g) {
                         .lanes = static_cast<int>(g.lanes),
                         .packs = static_cast<int>(g.packs),
                         .padded = static_cast<int>(g.padded),
-                        .by_places = Divider(s.oh * s.ow),
-                        .by_columns = Divider(s.ow),
+                        .by_places = Divisor(s.oh * s.ow),
+                        .by_columns = Divisor(s.ow),
                         .x = picture_of(c.in[0]),
                         .dy = picture_of(c.in[1])};
   const dim3 grid(as_unsigned(g.pack_groups), as_unsigned(g.tap_groups), as_unsigned(g.parts));

@@ -58,10 +58,9 @@ inline Convolution transpose_of(const Call& c) {
           .algorithm = a.algorithm};
 }
 
-inline int pack_size(Elem type) { return type == Elem::f32 ? kPackSize<float> : kPackSize<bf16>; }
 // Channels of a group in k.
 inline int64_t padded_of(const Convolution& v) {
-  const int64_t pack = is_blocked(v.x) ? pack_size(v.x.type) : 1;
+  const int64_t pack = is_blocked(v.x) ? pack_of(v.x.type) : 1;
   return ceil_div(v.channels(), pack) * pack;
 }
 
@@ -99,8 +98,8 @@ inline Sweep sweep_of(const Convolution& v) {
   w.m = static_cast<int>(s.n * rows * columns);
   w.step_h = static_cast<int>(step_h);
   w.step_w = static_cast<int>(step_w);
-  w.by_places = Divider(rows * columns);
-  w.by_columns = Divider(columns);
+  w.by_places = Divisor(rows * columns);
+  w.by_columns = Divisor(columns);
   return w;
 }
 

@@ -25,8 +25,8 @@ struct Place {
   int image, row, column;
   __device__ __forceinline__ void find(const Sweep& s, int m, int row_base, int column_base) {
     image = s.by_places(m);
-    const int rest = m - image * static_cast<int>(s.by_places.by);
-    const int i = s.by_columns(rest), j = rest - i * static_cast<int>(s.by_columns.by);
+    const int rest = m - image * static_cast<int>(s.by_places.d);
+    const int i = s.by_columns(rest), j = rest - i * static_cast<int>(s.by_columns.d);
     row = i * s.v.step() + row_base;
     column = j * s.l.step() + column_base;
   }
@@ -170,7 +170,7 @@ struct PixelSource {
   const T* x;
   Picture picture;
   Sweep s;
-  Divider by_padded, by_kernel;  // of the channels; of the tap columns
+  Divisor by_padded, by_kernel;  // of the channels; of the tap columns
   bool whole;
 
   __device__ __forceinline__ int depth(int) const { return s.m; }

@@ -9,9 +9,7 @@ namespace {
 
 const Conv2dGradAttrs& attrs_of(const Call& c) { return *static_cast<const Conv2dGradAttrs*>(c.attrs); }
 
-int pack_size(const Arg& a) {
-  return !is_blocked(a) ? 1 : a.type == Elem::f32 ? kPackSize<float> : kPackSize<bf16>;
-}
+int pack_size(const Arg& a) { return is_blocked(a) ? pack_of(a.type) : 1; }
 
 // The windows of x (taps, channels of a group), or dy as windows of one tap.
 Sweep sweep_of(const ConvShape& s, const Arg& a, bool is_dy) {
@@ -36,8 +34,8 @@ Sweep sweep_of(const ConvShape& s, const Arg& a, bool is_dy) {
   w.padded = static_cast<int>(ceil_div(channels, pack) * pack);
   w.m = static_cast<int>(s.n * s.oh * s.ow);
   w.step_h = w.step_w = 1;
-  w.by_places = Divider(s.oh * s.ow);
-  w.by_columns = Divider(s.ow);
+  w.by_places = Divisor(s.oh * s.ow);
+  w.by_columns = Divisor(s.ow);
   return w;
 }
 
@@ -64,7 +62,7 @@ template <class T, bool kChannels>
 PixelSource<T, kChannels> source(const Arg& a, const Sweep& s) {
   const bool whole =
       kChannels && lanes_of(a) % kPackSize<T> == 0 && (s.groups == 1 || s.channels % kPackSize<T> == 0);
-  return {data<T>(a), picture_of(a), s, Divider(s.padded), Divider(s.l.kernel), whole};
+  return {data<T>(a), picture_of(a), s, Divisor(s.padded), Divisor(s.l.kernel), whole};
 }
 
 template <class T>

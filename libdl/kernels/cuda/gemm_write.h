@@ -89,7 +89,7 @@ struct Floats {
 struct Picture {
   int64_t image = 0, block = 0;  // from one image, one block to the next
   int lanes = 1, blocks = 1;
-  Divider by_lanes;
+  Divisor by_lanes;
   __device__ __forceinline__ int64_t channel(int c) const {
     if (blocks == 1) return c;
     if (lanes == 1) return c * block;
@@ -110,8 +110,8 @@ struct Output {
   int m = 0, n = 0;     // of a problem
   int padding = 0;      // lanes behind the last channel, to be zero
   int groups = 1, h = 1, w = 1, step_h = 1, step_w = 1;
-  Divider by_places, by_columns;
-  Divider by_width, by_m;  // of the parts
+  Divisor by_places, by_columns;
+  Divisor by_width, by_m;  // of the parts
   float* parts = nullptr;  // (part, z, m, width)
   int64_t problems = 1;
 
@@ -123,8 +123,8 @@ struct Output {
     if (row >= m) return -1;
     if (plain) return z * problem + int64_t{row} * picture.lanes;
     const int residue = z / groups, r = residue / step_w;
-    const int image = by_places(row), rest = row - image * static_cast<int>(by_places.by);
-    const int i = by_columns(rest), j = rest - i * static_cast<int>(by_columns.by);
+    const int image = by_places(row), rest = row - image * static_cast<int>(by_places.d);
+    const int i = by_columns(rest), j = rest - i * static_cast<int>(by_columns.d);
     const int at_i = r + i * step_h, at_j = residue - r * step_w + j * step_w;
     if (at_i >= h || at_j >= w) return -1;
     return image * picture.image + (int64_t{at_i} * w + at_j) * picture.lanes;
@@ -252,7 +252,7 @@ __global__ void finish_kernel(const Out out, const Parts parts) {
   const int step = out.whole ? 4 : 1;
   for (int64_t i = thread_index(); i < parts.size / step; i += thread_count()) {
     const auto first = static_cast<int>(i * step);
-    const int row = out.by_width(first), column = first - row * static_cast<int>(out.by_width.by);
+    const int row = out.by_width(first), column = first - row * static_cast<int>(out.by_width.d);
     const int z = out.by_m(row);
     const int64_t at = out.place(z, row - z * out.m);
     if (at < 0) continue;
@@ -281,8 +281,8 @@ inline int64_t part_floats(const GemmGrid& g, const Output& out) {
 template <class A, class B>
 void run_gemm(const Call& c, const GemmGrid& g, const A& a, const B& b, Output out, float* scratch) {
   out.parts = g.parts > 1 ? scratch : nullptr;
-  out.by_width = Divider(ceil_div(out.n + out.padding, 4) * 4);
-  out.by_m = Divider(out.m);
+  out.by_width = Divisor(ceil_div(out.n + out.padding, 4) * 4);
+  out.by_m = Divisor(out.m);
   launch_gemm(c, g, a, b, out);
   if (g.parts == 1) return;
   const Parts parts = folded(c, scratch, out.part_size(), g.parts);

@@ -1,30 +1,11 @@
 #pragma once
-// Where an element lies: divisions that cost a multiplication, images as planes of pixels, and a few elements side by side
-// as floats.
-#include "kernels/cuda/launch.h"
+// Where an element lies: stretches of a launch, images as planes of pixels, and a few elements side by side as floats.
+#include "kernels/cuda/divide.h"
 
 namespace dl::DL_ISA {
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
-// n / d for n below 2^31 and 0 < d < 2^31 (0 counts as 1): Granlund and Montgomery, "Division by invariant integers using
-// multiplication", PLDI 1994, section 4.
-struct Divisor {
-  uint32_t d = 1, factor = 1, shift = 0;
-  Divisor() = default;
-  explicit Divisor(int64_t by) : d(static_cast<uint32_t>(by > 0 ? by : 1)) {
-    while (uint64_t{1} << shift < d) ++shift;
-    factor = static_cast<uint32_t>(((((uint64_t{1} << shift) - d) << 32) / d) + 1);
-  }
-  __device__ __forceinline__ uint32_t divide(uint32_t n) const { return (__umulhi(n, factor) + n) >> shift; }
-  // n becomes the remainder.
-  __device__ __forceinline__ uint32_t split(uint32_t& n) const {
-    const uint32_t q = divide(n);
-    n -= q * d;
-    return q;
-  }
-};
 
 // Kernels of this family count the items of a launch in 32 bits. Calls f(first, count) for stretches of `planes`, which
 // have `items` each, that together are at most kMostItems.
@@ -113,22 +94,6 @@ __device__ __forceinline__ void store_lanes(T* p, const Lanes<T, V>& r) {
     for (int k = 0; k < V; ++k) pack.v[k] = from_float<T>(r.v[k]);
     store_pack(p, pack);
   }
-}
-
-template <int N>
-struct Int {
-  static constexpr int value = N;
-};
-// Calls f(zero of the element type, Int<V>) with the widest V that divides runs of `side_by_side` elements.
-template <class F>
-void with_lanes(Elem type, int64_t side_by_side, F&& f) {
-  with_float_type(type, [&](auto zero) {
-    constexpr int kCount = Pack<decltype(zero)>::kCount;
-    if (side_by_side % kCount == 0)
-      f(zero, Int<kCount>{});
-    else
-      f(zero, Int<1>{});
-  });
 }
 
 }  // namespace dl::DL_ISA

@@ -5,11 +5,6 @@
 
 namespace dl::DL_ISA {
 
-template <int N>
-struct Count {
-  static constexpr int value = N;
-};
-
 template <class T, int N>
 struct Items {
   T v[N];
@@ -44,19 +39,6 @@ __device__ __forceinline__ void store_items(T* p, const Items<T, N>& from) {
   else
 #pragma unroll
     for (int i = 0; i < N; ++i) p[i] = r.v[i];
-}
-
-// How many elements of a type 16 bytes hold; calls f(zero of the type, Count<that>) where a run of n elements has them
-// whole, else f(zero, Count<1>).
-inline int pack_of(Elem type) { return type == Elem::f32 ? 4 : 8; }
-template <class F>
-void with_items(Elem type, int64_t n, F&& f) {
-  with_float_type(type, [&](auto zero) {
-    if (n % Pack<decltype(zero)>::kCount == 0)
-      f(zero, Count<Pack<decltype(zero)>::kCount>{});
-    else
-      f(zero, Count<1>{});
-  });
 }
 
 // load(i, u) and then use(i, u) for i = from, from + step, ... below end, kAtOnce loads before the first use.

@@ -115,6 +115,26 @@ template <class T>
 __device__ __forceinline__ void store_pack(T* p, const Pack<T>& v) {
   *reinterpret_cast<uint4*>(p) = *reinterpret_cast<const uint4*>(v.v);
 }
+// How many elements of a type 16 bytes hold.
+inline int pack_of(Elem type) { return type == Elem::f32 ? 4 : 8; }
+
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
+// Calls f(zero of the type, Count<N>), where N elements are 16 bytes if runs of n elements have them whole, else 1.
+template <class F>
+void with_items(Elem type, int64_t n, F&& f) {
+  with_float_type(type, [&](auto zero) {
+    constexpr int kCount = Pack<decltype(zero)>::kCount;
+    if (n % kCount == 0)
+      f(zero, Count<kCount>{});
+    else
+      f(zero, Count<1>{});
+  });
+}
+
 inline bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 // 16 bytes (4, for the other) from global to shared memory behind the thread's back (cuda_pipeline.h waits), or zeros.

@@ -247,25 +247,25 @@ __global__ void avg_grad_kernel(const T* __restrict__ dy, T* __restrict__ dx, Po
 
 // ---- host ----
 
-// Calls f(element zero, Int<V>, Pixels, first plane, items) for stretches of planes of h x w pixels.
+// Calls f(element zero, Count<V>, Pixels, first plane, items) for stretches of planes of h x w pixels.
 template <class F>
 void each_stretch(Elem type, const PoolShape& s, int h, int w, F f) {
-  with_lanes(type, s.pixel, [&](auto zero, auto v) {
+  with_items(type, s.pixel, [&](auto zero, auto v) {
     const Pixels pixels(h, w, s.pixel / decltype(v)::value);
     if (int64_t{h} * w * s.pixel == 0) return;
     for_stretches(s.planes, pixels.items(),
                   [&](int64_t first, int64_t count) { f(zero, v, pixels, first, count * pixels.items()); });
   });
 }
-// Calls f with Int<K>, the extent of windows that have loops of their own, or 0.
+// Calls f with Count<K>, the extent of windows that have loops of their own, or 0.
 template <class F>
 void with_kernel(const PoolShape& s, F f) {
   if (s.kh == 2 && s.kw == 2)
-    f(Int<2>{});
+    f(Count<2>{});
   else if (s.kh == 3 && s.kw == 3)
-    f(Int<3>{});
+    f(Count<3>{});
   else
-    f(Int<0>{});
+    f(Count<0>{});
 }
 
 void run_max(const Call& c, int, int64_t, float*) {

@@ -101,12 +101,12 @@ __global__ void upsample_grad_kernel(const T* __restrict__ dy, T* __restrict__ d
   }
 }
 
-// Calls f(element zero, Int<V>, Pixels of y, first plane, items) for stretches of planes of y.
+// Calls f(element zero, Count<V>, Pixels of y, first plane, items) for stretches of planes of y.
 template <class F>
 void each_stretch(const Arg& y, F f) {
   const int64_t pixel = y.rank == 5 ? y.dims[4] : 1;
   if (y.size() == 0) return;
-  with_lanes(y.type, pixel, [&](auto zero, auto v) {
+  with_items(y.type, pixel, [&](auto zero, auto v) {
     const Pixels pixels(y.dims[2], y.dims[3], pixel / decltype(v)::value);
     for_stretches(y.dims[0] * y.dims[1], pixels.items(),
                   [&](int64_t first, int64_t count) { f(zero, v, pixels, first, count * pixels.items()); });
