@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -141,26 +142,9 @@ std::vector<Tensor> run_node(const Graph& g, const Node& node, const std::vector
   return out;
 }
 
-std::vector<unsigned> alias_sets(const Graph& g, const Node& node) {
-  std::vector<unsigned> sets;
-  if (!(node.op->traits & kInPlace)) return sets;
-  unsigned all = 0;
-  for (size_t i = 0; i < node.out.size() && i < std::size(node.op->in_place); ++i) {
-    const int from = node.op->in_place[i];
-    if (from < 0 || static_cast<size_t>(from) >= node.in.size() ||
-        node.in[static_cast<size_t>(from)] == kNone)
-      continue;
-    if (g.type(node.out[i]).bytes() == g.type(node.in[static_cast<size_t>(from)]).bytes()) all |= 1u << i;
-  }
-  if (all) sets.push_back(all);
-  return sets;
-}
-
 bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  for (size_t i = 0; i < a.size(); ++i)
-    if (a[i].bytes() && std::memcmp(a[i].raw(), b[i].raw(), static_cast<size_t>(a[i].bytes())) != 0)
-      return false;
-  return true;
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Tensor& x, const Tensor& y) { return test::same_bits(x, y); });
 }
 
 // Operators whose results are the CPU's bit for bit: they move numbers, or draw them.

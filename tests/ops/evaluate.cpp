@@ -43,11 +43,6 @@ struct Setup {
   bool fixed = false;  // weights that stay the same: phases that see nothing else run once, the others twice
 };
 
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() &&
-         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0);
-}
-
 Guarded guarded_copy(const Tensor& t, bool shifted) {
   if (!t.defined()) return Guarded(0, 0);
   Guarded g(static_cast<size_t>(t.bytes()), shifted ? static_cast<size_t>(size_of(t.dtype())) : 0);
@@ -114,7 +109,18 @@ std::vector<Tensor> run_node(const Graph& g, const Node& node, const std::vector
   return out;
 }
 
-// Bits of outputs that may share the memory of an input of the same size.
+void check_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b, const std::string& what) {
+  for (size_t i = 0; i < a.size(); ++i)
+    CHECK_MESSAGE(same_bits(a[i], b[i]), "output ", i, " has other bits ", what);
+}
+
+}  // namespace
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() &&
+         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0);
+}
+
 std::vector<unsigned> alias_sets(const Graph& g, const Node& node) {
   std::vector<unsigned> sets;
   unsigned all = 0;
@@ -131,13 +137,6 @@ std::vector<unsigned> alias_sets(const Graph& g, const Node& node) {
   if (sets.size() > 1) sets.push_back(all);
   return sets;
 }
-
-void check_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b, const std::string& what) {
-  for (size_t i = 0; i < a.size(); ++i)
-    CHECK_MESSAGE(same_bits(a[i], b[i]), "output ", i, " has other bits ", what);
-}
-
-}  // namespace
 
 std::vector<Tensor> evaluate(const Graph& g, const Feeds& feeds, Isa isa, bool checked, bool unaligned) {
   std::vector<Tensor> values(g.values.size());

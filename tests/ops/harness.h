@@ -113,6 +113,10 @@ Feeds make_feeds(const Row& row, const Built& b);
 std::vector<Tensor> evaluate(const Graph& g, const Feeds& feeds, Isa isa, bool checked,
                              bool unaligned = true);
 
+bool same_bits(const Tensor& a, const Tensor& b);
+// Which outputs of a node may share the memory of an input of the same size: sets of bits, each one alone and all of them.
+std::vector<unsigned> alias_sets(const Graph& g, const Node& node);
+
 Array to_array(const Tensor& t);
 std::vector<Array> run_reference(const Row& row, const Built& b, const std::vector<Array>& in);
 // Empty when equal within the tolerance, else the worst place.
