@@ -1,6 +1,8 @@
 // dl-hpo: searches hyper-parameters by running trials of dl-train.
+#include <filesystem>
 #include <fstream>
 
+#include "base/html.h"
 #include "base/json_text.h"
 #include "base/str.h"
 #include "cli/child.h"
@@ -8,6 +10,8 @@
 #include "dl-hpo/launcher.h"
 #include "dl-hpo/trial_run.h"
 #include "dl-hpo/trials.h"
+#include "search/importance.h"
+#include "search/report.h"
 #include "search/study.h"
 
 using namespace dl;
@@ -51,6 +55,10 @@ Study study_of_config(cli::Invocation& in, const std::string& path) {
 json record_of(const Trial& t) {
   json r{{"trial", t.number}, {"state", name_of(t.state)}, {"value", t.value ? json(*t.value) : json()}};
   if (!t.why.empty()) r["why"] = t.why;
+  if (!t.feasible) r["feasible"] = false;
+  if (t.parent) r["parent"] = *t.parent;
+  if (t.epochs) r["epochs"] = t.epochs;
+  if (t.seconds > 0) r["seconds"] = t.seconds;
   r["parameters"] = t.parameters;
   return r;
 }
@@ -77,6 +85,25 @@ void report_best(cli::Invocation& in, const Study& study) {
   r["metrics"] = best->metrics;
   in.emit(r, str("best of ", study.trials().size(), " trials by ", study.search().objective.name(), ":\n",
                  line_of(*best)));
+}
+
+void report_importance(cli::Invocation& in, const Study& study) {
+  json all = json::array();
+  std::string text;
+  double rest = 1;
+  for (const Importance& i : importance(study)) {
+    all.push_back({{"key", i.key}, {"share", i.share}, {"standard_deviation", i.spread}});
+    text += str(short_number(i.share), "  +- ", short_number(i.spread), "  ", i.key, '\n');
+    rest -= i.share;
+  }
+  in.emit(all, str(text, short_number(std::max(rest, 0.0)), "  keys acting together"));
+}
+
+void write_report(cli::Invocation& in, const Study& study, const std::string& path) {
+  const std::string to = in.text("--report");
+  std::ofstream out(to);
+  if (!(out << study_report(study, std::filesystem::path(path).filename().string())).flush())
+    throw Error(Exit::io, str("cannot write '", to, "'"));
 }
 
 int tell(cli::Invocation& in, Study& study) {
@@ -155,7 +182,8 @@ void check_run(cli::Invocation& in, const Study& study) {
 }
 
 int run(cli::Invocation& in) {
-  if (in.positionals().empty()) cli::usage_error("what to do? one of run, ask, tell, trials, best");
+  if (in.positionals().empty())
+    cli::usage_error("what to do? one of run, ask, tell, trials, best, importance");
   const std::string verb = in.positionals()[0];
   if (in.on("--dry-run")) {
     json config = in.config.root();
@@ -167,7 +195,9 @@ int run(cli::Invocation& in) {
   Study study = verb == "run" || verb == "ask" ? study_of_config(in, path) : Study::open(path);
   if (study.repaired()) in.log.warning(str(path, ": a torn last record was cut off"));
   if (verb == "tell") return tell(in, study);
+  if (in.has("--report") && verb != "run") write_report(in, study, path);
   if (verb == "best") return report_best(in, study), 0;
+  if (verb == "importance") return report_importance(in, study), 0;
   if (verb == "trials") {
     json all = json::array();
     std::string text;
@@ -181,6 +211,7 @@ int run(cli::Invocation& in) {
   if (verb == "ask") return ask(in, study, path);
   check_run(in, study);
   const int code = hpo::run_trials(in, study, path, trainer(in));
+  if (in.has("--report")) write_report(in, study, path);
   if (code == 0 || code == static_cast<int>(Exit::partial)) report_best(in, study);
   return code;
 }
@@ -194,14 +225,16 @@ int main(int argc, char** argv) {
        .summary = "searches hyper-parameters by running trials of dl-train",
        .synopsis = {"run -c CFG --data DATA.h5 [--valid V.h5] -o STUDY", "ask -c CFG -o STUDY",
                     "tell -o STUDY --trial N --value X|--state S", "trials -o STUDY",
-                    "best -o STUDY [--best-config FILE|-]"},
+                    "best -o STUDY [--best-config FILE|-]", "importance -o STUDY"},
        .description =
            "run works through the trials of a study: each is one run of dl-train in "
            "STUDY.trials/NNNN, with its config, log, events and "
            "model. Stopped at any point, the same command goes on; trials that were lost run "
            "again with the same parameters. ask and tell "
            "do the same by hand: ask gives the next trial out, tell records its result. trials "
-           "lists them, best shows the best one.\n\n"
+           "lists them, best shows the best one; importance says how much of the variance each key explains "
+           "by itself "
+           "(functional analysis of variance over a random forest, Hutter et al. 2014).\n\n"
            "The parameters of a trial are a function of the config, the seed, the number n of the trial "
            "and, for samplers that learn, of the results of trials 0 to n - search.batch and the "
            "parameters of those after them. A trial waits until these results are there, so any --jobs up "
@@ -229,6 +262,11 @@ int main(int argc, char** argv) {
             {.name = "--best-config",
              .arg = "FILE|-",
              .doc = "Writes the config of the best trial.",
+             .type = Type::output},
+            {.name = "--report",
+             .arg = "FILE",
+             .doc = "Writes the study as one HTML page: history, importance, parallel coordinates, slices, "
+                    "curves.",
              .type = Type::output},
             {.name = "--trainer",
              .arg = "PROGRAM",
@@ -269,17 +307,20 @@ int main(int argc, char** argv) {
              .arg = "JSON",
              .doc = "tell: other metrics, an object; constraints may name them."},
             {.name = "--why", .arg = "TEXT", .doc = "tell: the reason, for people."}},
-       .positional = {.arg = "run|ask|tell|trials|best",
+       .positional = {.arg = "run|ask|tell|trials|best|importance",
                       .doc = "What to do.",
                       .max = 1,
-                      .choices = "run ask tell trials best"},
+                      .choices = "run ask tell trials best importance"},
        .output = cli::Output::text,
        .output_doc = "The study: a journal of trials, one JSON record in each line. STUDY.trials holds the "
                      "files of the trials.",
        .examples = {{"dl-hpo run -c net.json --data train.h5 -o lr.study",
                      "Runs the trials of the section \"search\"."},
                     {"dl-hpo best -o lr.study --best-config - > best.json", "The config of the best trial."},
-                    {"dl-hpo trials -o lr.study --format csv", "A table of all trials."}},
+                    {"dl-hpo trials -o lr.study --format csv", "A table of all trials."},
+                    {"dl-hpo best -o lr.study --report lr.html", "A page of figures for a browser."},
+                    {"dl-hpo run -c net.json --data train.h5 -o lr.study --jobs 4 --launcher 'srun -n1 {}'",
+                     "Trials on other machines."}},
        .templates = {{"random", "Random search over learning rate and batch size.",
                       "{\n  \"search\": {\n    // any key of the config, dotted\n    \"space\": {\n      "
                       "\"train.optimizer.lr\": {\"log_uniform\": [1e-4, 1.0]},\n"

@@ -105,11 +105,11 @@ std::string draw(const Series& s, const Scale& x, const Scale& y, const std::str
                 "\" r=\"3.5\"><title>", html_escape(note), "</title></circle>");
   }
   const std::string opacity = s.faint ? "0.35" : "1";
-  if (s.mark != Mark::dots && !places.empty())
-    out += str("<path d=\"", path_of(places, s.mark == Mark::steps), "\" fill=\"none\" stroke=\"", color,
+  if (s.mark != PlotMark::dots && !places.empty())
+    out += str("<path d=\"", path_of(places, s.mark == PlotMark::steps), "\" fill=\"none\" stroke=\"", color,
                "\" stroke-width=\"", s.faint ? "1.2" : "2", "\" stroke-opacity=\"", opacity, "\"><title>",
                html_escape(s.name), "</title></path>");
-  if (s.mark == Mark::dots || s.mark == Mark::line_and_dots || places.size() == 1)
+  if (s.mark == PlotMark::dots || s.mark == PlotMark::line_and_dots || places.size() == 1)
     out += str("<g fill=\"", color, "\" fill-opacity=\"", s.faint ? "0.35" : "0.8", "\">", dots, "</g>");
   return out;
 }

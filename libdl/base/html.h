@@ -47,12 +47,12 @@ DL_API std::string html_facts(const std::vector<std::pair<std::string, std::stri
 // The i-th colour of a figure, as a CSS value that has a light and a dark form; they repeat after eight.
 DL_API std::string series_color(size_t i);
 
-enum class Mark { line, dots, line_and_dots, steps };
+enum class PlotMark { line, dots, line_and_dots, steps };
 
 struct Series {
   std::string name{};  // in the legend; empty: none
   std::vector<std::pair<double, double>> points{};
-  Mark mark = Mark::line;
+  PlotMark mark = PlotMark::line;
   bool faint = false;                // one of many
   int color = -1;                    // of series_color; -1: by its place
   std::vector<std::string> notes{};  // shown for a point under the pointer; may be shorter than `points`

@@ -15,11 +15,12 @@ double mass(double a, double b, double mean, double sigma) {
   return std::max(normal_cdf((b - mean) / sigma) - normal_cdf((a - mean) / sigma), 1e-300);
 }
 
-// Bandwidth from the gaps to the neighbours, for one dimension alone (Bergstra et al. 2011).
+// Bandwidth: the larger of the gaps to the neighbours, at the ends the only gap (Bergstra et al. 2011).
 double neighbour_width(const std::vector<double>& sorted, double u) {
   const auto i = static_cast<size_t>(std::lower_bound(sorted.begin(), sorted.end(), u) - sorted.begin());
-  const double left = i > 0 ? u - sorted[i - 1] : u;
-  const double right = i + 1 < sorted.size() ? sorted[i + 1] - u : 1 - u;
+  if (sorted.size() < 2) return 1;
+  const double left = i > 0 ? u - sorted[i - 1] : 0;
+  const double right = i + 1 < sorted.size() ? sorted[i + 1] - u : 0;
   return std::max(left, right);
 }
 
@@ -42,19 +43,15 @@ Parzen::Parzen(const std::vector<Dimension>& space, std::vector<size_t> keys,
   for (double w : weights_) sum += w;
   for (double& w : weights_) w /= sum;
   widths_.assign(n, std::vector<double>(space_.size(), 1));
-  const double least = 1 / std::min(100.0, 1.0 + static_cast<double>(n));
-  const double joint = 0.2 * std::pow(static_cast<double>(std::max<size_t>(n, 1)),
-                                      -1 / (static_cast<double>(keys_.size()) + 4));
+  const double least = 1 / std::min(100.0, 2.0 + static_cast<double>(n));
   for (size_t d : keys_) {
     std::vector<double> sorted;
     for (const auto& p : points_)
       if (!std::isnan(p[d])) sorted.push_back(p[d]);
-    sorted.push_back(0.5);
     std::sort(sorted.begin(), sorted.end());
     for (size_t i = 0; i < n; ++i)
       if (!std::isnan(points_[i][d]))
-        widths_[i][d] =
-            std::clamp(keys_.size() > 1 ? joint : neighbour_width(sorted, points_[i][d]), least, 1.0);
+        widths_[i][d] = std::clamp(neighbour_width(sorted, points_[i][d]), least, 1.0);
   }
 }
 

@@ -15,7 +15,7 @@ struct Tpe {
   int64_t candidates = 32;
   double good = 0.15;
   bool multivariate = true;
-  double prior_weight = 1;
+  double prior_weight = 0.5;
 };
 constexpr auto fields(const Tpe*) {
   return std::tuple{

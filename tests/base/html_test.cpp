@@ -46,9 +46,9 @@ TEST_CASE("ticks are round, inside, and about as many as asked for") {
 
 TEST_CASE("a figure leaves out what has no place and stays inside its frame") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-  const std::string svg =
-      svg_plot({.log_x = true,
-                .series = {{.points = {{0.1, 1}, {0, 2}, {1, nan}, {inf, 1}, {10, 3}}, .mark = Mark::dots}}});
+  const std::string svg = svg_plot(
+      {.log_x = true,
+       .series = {{.points = {{0.1, 1}, {0, 2}, {1, nan}, {inf, 1}, {10, 3}}, .mark = PlotMark::dots}}});
   CHECK(count(svg, "<circle") == 2);
   CHECK(count(svg, "nan") == 0);
   CHECK(count(svg, "inf") == 0);
