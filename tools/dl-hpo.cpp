@@ -1,11 +1,17 @@
 // dl-hpo: searches hyper-parameters by running trials of dl-train.
+#include <filesystem>
 #include <fstream>
 
+#include "base/html.h"
 #include "base/json_text.h"
 #include "base/str.h"
 #include "cli/child.h"
 #include "cli/tool.h"
+#include "dl-hpo/launcher.h"
+#include "dl-hpo/trial_run.h"
 #include "dl-hpo/trials.h"
+#include "search/importance.h"
+#include "search/report.h"
 #include "search/study.h"
 
 using namespace dl;
@@ -49,6 +55,10 @@ Study study_of_config(cli::Invocation& in, const std::string& path) {
 json record_of(const Trial& t) {
   json r{{"trial", t.number}, {"state", name_of(t.state)}, {"value", t.value ? json(*t.value) : json()}};
   if (!t.why.empty()) r["why"] = t.why;
+  if (!t.feasible) r["feasible"] = false;
+  if (t.parent) r["parent"] = *t.parent;
+  if (t.epochs) r["epochs"] = t.epochs;
+  if (t.seconds > 0) r["seconds"] = t.seconds;
   r["parameters"] = t.parameters;
   return r;
 }
@@ -77,38 +87,103 @@ void report_best(cli::Invocation& in, const Study& study) {
                  line_of(*best)));
 }
 
+void report_importance(cli::Invocation& in, const Study& study) {
+  json all = json::array();
+  std::string text;
+  double rest = 1;
+  for (const Importance& i : importance(study)) {
+    all.push_back({{"key", i.key}, {"share", i.share}, {"standard_deviation", i.spread}});
+    text += str(short_number(i.share), "  +- ", short_number(i.spread), "  ", i.key, '\n');
+    rest -= i.share;
+  }
+  in.emit(all, str(text, short_number(std::max(rest, 0.0)), "  keys acting together"));
+}
+
+void write_report(cli::Invocation& in, const Study& study, const std::string& path) {
+  const std::string to = in.text("--report");
+  std::ofstream out(to);
+  if (!(out << study_report(study, std::filesystem::path(path).filename().string())).flush())
+    throw Error(Exit::io, str("cannot write '", to, "'"));
+}
+
 int tell(cli::Invocation& in, Study& study) {
   if (!in.has("--trial")) cli::usage_error("tell: which one? --trial N");
   if (in.has("--value") == in.has("--state"))
     cli::usage_error("tell: expected either --value X or --state failed|pruned|lost");
+  if (in.has("--step")) {
+    if (!in.has("--value")) cli::usage_error("tell: --step is the place of a --value on the way");
+    const auto why = study.report(in.integer("--trial"), in.integer("--step"), in.number("--value"));
+    in.emit({{"prune", why.has_value()}, {"why", why.value_or("")}}, why ? "prune: " + *why : "go on");
+    return 0;
+  }
   const std::string state = in.text("--state");
-  const TrialState s = in.has("--value")   ? TrialState::complete
-                       : state == "failed" ? TrialState::failed
-                       : state == "pruned" ? TrialState::pruned
-                                           : TrialState::lost;
-  std::optional<double> value;
-  if (in.has("--value")) value = in.number("--value");
-  study.tell(in.integer("--trial"), s, value, json::object(), in.text("--why"));
+  Outcome o{.why = in.text("--why")};
+  o.state = in.has("--value")   ? TrialState::complete
+            : state == "failed" ? TrialState::failed
+            : state == "pruned" ? TrialState::pruned
+                                : TrialState::lost;
+  if (in.has("--value")) o.value = in.number("--value");
+  if (in.has("--metrics")) o.metrics = parse_json(in.text("--metrics"), "--metrics").value;
+  if (!o.metrics.is_object()) cli::usage_error("--metrics: expected an object as '{\"parameters\": 12345}'");
+  study.tell(in.integer("--trial"), o);
   return 0;
 }
 
 int ask(cli::Invocation& in, Study& study, const std::string& path) {
-  const auto trial = study.ask(study.search().trials, true);
-  if (!trial)
-    throw Error(Exit::data, {}, str("all ", study.trials().size(), " trials of this study were given out"),
-                "raise search.trials");
-  const auto files = hpo::files_of(path, trial->number);
-  hpo::write_config(study, *trial, files);
-  in.emit({{"trial", trial->number},
-           {"seed", study.seed_of(trial->number)},
-           {"config", files.config},
-           {"parameters", trial->parameters}},
-          str(trial->number, ' ', files.config, " --seed ", study.seed_of(trial->number)));
+  json all = json::array();
+  std::string text;
+  const int64_t count = in.integer("--count");
+  if (count < 1) cli::usage_error("--count: expected at least 1");
+  for (int64_t i = 0; i < count; ++i) {
+    std::optional<int64_t> waits;
+    const auto trial = study.ask(true, &waits);
+    if (!trial && i > 0) break;
+    if (waits)
+      throw Error(Exit::data, {},
+                  str("the next trial depends on the result of trial ", *waits, ", which is not there yet"),
+                  "tell it first, or raise search.batch");
+    if (!trial)
+      throw Error(Exit::data, {}, str("all ", study.trials().size(), " trials of this study were given out"),
+                  "raise search.trials");
+    const auto files = hpo::files_of(path, trial->number);
+    hpo::write_config(study, *trial, files);
+    all.push_back({{"trial", trial->number},
+                   {"seed", study.seed_of(trial->number)},
+                   {"config", files.config},
+                   {"parameters", trial->parameters}});
+    if (trial->parent) all.back()["parent"] = *trial->parent;
+    text += str(trial->number, ' ', files.config, " --seed ", study.seed_of(trial->number), '\n');
+  }
+  in.emit(in.has("--count") ? all : all[0], text);
   return 0;
 }
 
+// Before the first trial: what the options and the config say fits together.
+void check_run(cli::Invocation& in, const Study& study) {
+  if (!in.has("--data")) cli::usage_error("run: no data is given: --data DATA.h5");
+  if (in.integer("--jobs") < 1) cli::usage_error("--jobs: expected at least 1");
+  if (in.has("--launcher"))
+    hpo::launched(in.text("--launcher"), {"dl-train"}, {{"trial", "0"}, {"job", "0"}});
+  const SearchConfig& search = study.search();
+  const bool lineage = search.sampler.type == "pbt" || search.pruner.type == "hyperband" ||
+                       search.pruner.type == "successive_halving";
+  if (lineage && in.text("--keep") == "best")
+    cli::usage_error("--keep best: trials of this search go on from the checkpoints of others");
+  const int64_t last = std::max<int64_t>(study.limit() - 1, 0);
+  if (results_needed(study.context(), last) > last - in.integer("--jobs") + 1 &&
+      in.integer("--jobs") > search.batch)
+    in.log.info(str("--jobs ", in.integer("--jobs"), ": trials wait for results, about ", search.batch,
+                    " run side by side (search.batch)"));
+  if (study.limit() < search.trials)
+    in.log.info(str("the grid has ", study.limit(), " points, fewer than search.trials"));
+  if (search.sampler.type == "grid" && trials_available(study.context()).value_or(0) > search.trials)
+    in.log.warning(
+        str("the grid has more points than search.trials, ", search.trials, ": its end is left out"));
+}
+
 int run(cli::Invocation& in) {
-  if (in.positionals().empty()) cli::usage_error("what to do? one of run, ask, tell, trials, best");
+  if (in.positionals().empty())
+    cli::usage_error("what to do? one of run, ask, tell, trials, best, importance");
   const std::string verb = in.positionals()[0];
   if (in.on("--dry-run")) {
     json config = in.config.root();
@@ -120,7 +195,9 @@ int run(cli::Invocation& in) {
   Study study = verb == "run" || verb == "ask" ? study_of_config(in, path) : Study::open(path);
   if (study.repaired()) in.log.warning(str(path, ": a torn last record was cut off"));
   if (verb == "tell") return tell(in, study);
+  if (in.has("--report") && verb != "run") write_report(in, study, path);
   if (verb == "best") return report_best(in, study), 0;
+  if (verb == "importance") return report_importance(in, study), 0;
   if (verb == "trials") {
     json all = json::array();
     std::string text;
@@ -132,9 +209,9 @@ int run(cli::Invocation& in) {
     return 0;
   }
   if (verb == "ask") return ask(in, study, path);
-  if (!in.has("--data")) cli::usage_error("run: no data is given: --data DATA.h5");
-  if (in.integer("--jobs") < 1) cli::usage_error("--jobs: expected at least 1");
+  check_run(in, study);
   const int code = hpo::run_trials(in, study, path, trainer(in));
+  if (in.has("--report")) write_report(in, study, path);
   if (code == 0 || code == static_cast<int>(Exit::partial)) report_best(in, study);
   return code;
 }
@@ -148,15 +225,25 @@ int main(int argc, char** argv) {
        .summary = "searches hyper-parameters by running trials of dl-train",
        .synopsis = {"run -c CFG --data DATA.h5 [--valid V.h5] -o STUDY", "ask -c CFG -o STUDY",
                     "tell -o STUDY --trial N --value X|--state S", "trials -o STUDY",
-                    "best -o STUDY [--best-config FILE|-]"},
-       .description = "run works through the trials of a study: each is one run of dl-train in "
-                      "STUDY.trials/NNNN, with its config, log, events and "
-                      "model. Stopped at any point, the same command goes on; trials that were lost run "
-                      "again with the same parameters. ask and tell "
-                      "do the same by hand: ask gives the next trial out, tell records its result. trials "
-                      "lists them, best shows the best one.\n\n"
-                      "The parameters of a trial are a function of the seed and the number of the trial: "
-                      "they do not depend on what else runs.",
+                    "best -o STUDY [--best-config FILE|-]", "importance -o STUDY"},
+       .description =
+           "run works through the trials of a study: each is one run of dl-train in "
+           "STUDY.trials/NNNN, with its config, log, events and "
+           "model. Stopped at any point, the same command goes on; trials that were lost run "
+           "again with the same parameters. ask and tell "
+           "do the same by hand: ask gives the next trial out, tell records its result. trials "
+           "lists them, best shows the best one; importance says how much of the variance each key explains "
+           "by itself "
+           "(functional analysis of variance over a random forest, Hutter et al. 2014).\n\n"
+           "The parameters of a trial are a function of the config, the seed, the number n of the trial "
+           "and, for samplers that learn, of the results of trials 0 to n - search.batch and the "
+           "parameters of those after them. A trial waits until these results are there, so any --jobs up "
+           "to search.batch, kills and restarts give the same trials. Pruners compare with the same "
+           "earlier trials only, never with those that happen to run at the same time. Exceptions are "
+           "trials that fail for outer reasons (a signal, memory).\n\n"
+           "Several dl-hpo run may share one study, also on several machines with one file system (with "
+           "working flock): each takes the next trial that is free, and takes over the trials of one that "
+           "died.",
        .sections = {{"search", "What to vary, and what to make best.", search_schema, check_search}},
        .options =
            {{.name = "--data", .arg = "FILE", .doc = "Data set of every trial.", .type = Type::path},
@@ -176,28 +263,64 @@ int main(int argc, char** argv) {
              .arg = "FILE|-",
              .doc = "Writes the config of the best trial.",
              .type = Type::output},
+            {.name = "--report",
+             .arg = "FILE",
+             .doc = "Writes the study as one HTML page: history, importance, parallel coordinates, slices, "
+                    "curves.",
+             .type = Type::output},
             {.name = "--trainer",
              .arg = "PROGRAM",
              .doc = "Runs this instead of dl-train; it takes the same options.",
              .type = Type::path},
+            {.name = "--launcher",
+             .arg = "COMMAND",
+             .doc = "Starts trainers through another program: {} stands for the command's words, {sh} for "
+                    "the command as "
+                    "one word for a shell, {trial} for the number of the trial, {job} for 0 to jobs - 1. "
+                    "Data, study and "
+                    "programs have the same paths there. A trial whose trainer was never heard of is started "
+                    "again, "
+                    "search.retries times."},
+            {.name = "--keep",
+             .arg = "WHAT",
+             .doc = "Models and checkpoints that stay: of all trials, or of the best; logs and events always "
+                    "stay.",
+             .fallback = "all",
+             .choices = "all best"},
+            {.name = "--count",
+             .arg = "N",
+             .doc = "ask: several trials at once.",
+             .fallback = "1",
+             .type = Type::integer},
             {.name = "--trial", .arg = "N", .doc = "tell: which trial.", .type = Type::integer},
             {.name = "--value", .arg = "X", .doc = "tell: the objective's value.", .type = Type::number},
             {.name = "--state",
              .arg = "S",
              .doc = "tell: how it ended otherwise.",
              .choices = "failed pruned lost"},
+            {.name = "--step",
+             .arg = "E",
+             .doc =
+                 "tell: --value is that of epoch E on the way; says whether the pruner would stop the trial.",
+             .type = Type::integer},
+            {.name = "--metrics",
+             .arg = "JSON",
+             .doc = "tell: other metrics, an object; constraints may name them."},
             {.name = "--why", .arg = "TEXT", .doc = "tell: the reason, for people."}},
-       .positional = {.arg = "run|ask|tell|trials|best",
+       .positional = {.arg = "run|ask|tell|trials|best|importance",
                       .doc = "What to do.",
                       .max = 1,
-                      .choices = "run ask tell trials best"},
+                      .choices = "run ask tell trials best importance"},
        .output = cli::Output::text,
        .output_doc = "The study: a journal of trials, one JSON record in each line. STUDY.trials holds the "
                      "files of the trials.",
        .examples = {{"dl-hpo run -c net.json --data train.h5 -o lr.study",
                      "Runs the trials of the section \"search\"."},
                     {"dl-hpo best -o lr.study --best-config - > best.json", "The config of the best trial."},
-                    {"dl-hpo trials -o lr.study --format csv", "A table of all trials."}},
+                    {"dl-hpo trials -o lr.study --format csv", "A table of all trials."},
+                    {"dl-hpo best -o lr.study --report lr.html", "A page of figures for a browser."},
+                    {"dl-hpo run -c net.json --data train.h5 -o lr.study --jobs 4 --launcher 'srun -n1 {}'",
+                     "Trials on other machines."}},
        .templates = {{"random", "Random search over learning rate and batch size.",
                       "{\n  \"search\": {\n    // any key of the config, dotted\n    \"space\": {\n      "
                       "\"train.optimizer.lr\": {\"log_uniform\": [1e-4, 1.0]},\n"

@@ -1,34 +1,31 @@
 #pragma once
-// A search space: one dimension for each key that varies.
+// A search space: one dimension for each key that varies, and how a trial's values become a config.
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "base/json.h"
-#include "search/search_config.h"
+#include "search/dimension.h"
 
 namespace dl {
-
-struct Dimension {
-  enum class Kind { uniform, log_uniform, integer, choice };
-  std::string key;  // as written: "train.optimizer.lr" or a JSON pointer
-  Kind kind = Kind::choice;
-  double low = 0, high = 0;
-  int64_t step = 1;  // integer: low, low + step, ...
-  json choices;      // choice: an array
-  // All must hold: the key has one of the values. Keys of this space come from the trial, others from the config.
-  std::vector<std::pair<std::string, json>> when;
-};
 
 // Dimensions in an order in which every "when" refers to earlier ones. Throws Error(Exit::config) with pointers below
 // `pointer` ("/search/space").
 DL_API std::vector<Dimension> parse_space(const json& space, const std::string& pointer);
 
-// The values of trial `number`: {"train.optimizer.lr": 0.0123, ...}, without the keys whose "when" does not hold. A
-// pure function of (seed, number, key), so that dimensions and trials do not disturb one another. Real values have
-// six significant digits.
+// The value of a key in a config, null when it has none. A variant's bare name is its "type".
+DL_API json value_in(const json& config, const std::string& key);
+
+// Whether a dimension counts in a trial that has these values of the dimensions before it.
+DL_API bool active(const Dimension& d, const std::vector<Dimension>& space, const json& values,
+                   const json& config);
+
+// The values at a point of the unit cube (one coordinate for each dimension), without the keys whose "when" does not hold.
+DL_API json values_at(const std::vector<Dimension>& space, const json& config,
+                      const std::vector<double>& point);
+
+// The values of trial `number` drawn at random: a pure function of (seed, number, key, attempt), so that dimensions and
+// trials do not disturb one another.
 DL_API json sample_random(const std::vector<Dimension>& space, const json& config, uint64_t seed,
-                          int64_t number);
+                          int64_t number, int64_t attempt = 0);
 
 // `config` with the values of a trial set, as flags would set them.
 DL_API json apply_parameters(const json& config, const json& parameters);

@@ -7,22 +7,18 @@
 
 #include "base/json.h"
 #include "search/journal.h"
-#include "search/search_config.h"
-#include "search/space.h"
+#include "search/sampler.h"
 
 namespace dl {
 
-enum class TrialState { running, complete, pruned, failed, lost };
-DL_API std::string_view name_of(TrialState s);
-
-struct Trial {
-  int64_t number = 0;
-  json parameters = json::object();
-  TrialState state = TrialState::running;
-  std::optional<double> value;  // of the objective, when complete and finite
+// How a trial ended.
+struct Outcome {
+  TrialState state = TrialState::complete;
+  std::optional<double> value = {};
   json metrics = json::object();
-  std::string why;        // failed, lost: what happened
-  bool external = false;  // asked for by hand: its owner tells how it ended
+  std::string why = {};
+  std::vector<std::pair<int64_t, double>> curve = {};
+  double seconds = 0;
 };
 
 class DL_API Study {
@@ -38,22 +34,36 @@ class DL_API Study {
   uint64_t seed() const { return seed_; }
   const std::vector<Trial>& trials() const { return trials_; }
   bool repaired() const { return journal_->repaired(); }
+  SearchContext context() const { return {search_, space_, config_, seed_}; }
+  // Trials in all: those asked for in the config, or what there is of a grid.
+  int64_t limit() const;
 
-  json parameters_of(int64_t number) const { return sample_random(space_, config_, seed_, number); }
-  json config_of(const Trial& t) const { return apply_parameters(config_, t.parameters); }
-  uint64_t seed_of(int64_t number) const;  // of the trial's own random choices: below 2^31
-  const Trial* best() const;               // null before the first complete trial; the earliest of equals
+  json config_of(const Trial& t) const;
+  uint64_t seed_of(int64_t number,
+                   int64_t repeat = 0) const;  // of the trial's own random choices: below 2^31
+  const Trial* best() const;  // null before the first complete, feasible trial; the earliest of equals
 
-  // The next trial: a lost one again with the same parameters, else a new one. nullopt when `limit` trials exist.
-  std::optional<Trial> ask(int64_t limit, bool external = false);
-  void tell(int64_t number, TrialState state, std::optional<double> value, const json& metrics,
-            const std::string& why);
+  // The next trial: a lost one again with the same parameters, else a new one. nullopt when all are given out, or when
+  // the next one has to wait for results: `waits_for` is then the first trial it waits for.
+  std::optional<Trial> ask(bool external = false, std::optional<int64_t>* waits_for = nullptr);
+  // Throws Error(Exit::usage) for a trial that was never asked for.
+  void tell(int64_t number, const Outcome& outcome);
+  // A value on the way, of a trial that was asked for by hand: why it should be stopped, nullopt when it should go on.
+  std::optional<std::string> report(int64_t number, int64_t step, double value);
+  // Why a trial with this curve is to be stopped, after which point of it; nullopt: it goes on.
+  std::optional<std::pair<size_t, std::string>> stop(
+      int64_t number, const std::vector<std::pair<int64_t, double>>& curve) const;
   void refresh();  // what other processes wrote
 
  private:
   explicit Study(std::unique_ptr<Journal> journal) : journal_(std::move(journal)) {}
   void read(const json& record);
   void start(const json& header);
+  void read_ask(const json& record, int64_t number);
+  void read_tell(const json& record, Trial& t);
+  json next(int64_t limit, bool external, std::optional<int64_t>& waits_for) const;
+  std::string broken_constraint(const Trial& t, const json& metrics) const;
+  Trial& asked(int64_t number);
   std::unique_ptr<Journal> journal_;
   json header_;
   json config_;
@@ -62,12 +72,5 @@ class DL_API Study {
   uint64_t seed_ = 0;
   std::vector<Trial> trials_;
 };
-
-// The objective's value in a trainer's event stream (JSON lines): that of "run_end", else the last one reported.
-// "valid.accuracy" is looked for as that key, as the path valid/accuracy, and as "accuracy" in an event or its
-// "metrics" whose "split" is "valid". nullopt when it never came or is not finite. `metrics` gets the metrics of the
-// event it came from.
-DL_API std::optional<double> objective_in_events(std::string_view events, const std::string& name,
-                                                 json& metrics);
 
 }  // namespace dl

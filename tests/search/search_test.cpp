@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/str.h"
+#include "search/events.h"
 #include "search/space.h"
 #include "search/study.h"
 
@@ -102,8 +103,8 @@ TEST_CASE("a space that makes no sense is refused at its place") {
             .starts_with("/search/space/a/int/0 0.5 is not an integer"));
   CHECK(complaint(json::parse(R"({"a": {"choice": []}})")).find("expected a list of values") !=
         std::string::npos);
-  CHECK(complaint(json::parse(R"({"a": {"uniform": [0, 1], "step": 2}})")).find("only int has a step") !=
-        std::string::npos);
+  CHECK(complaint(json::parse(R"({"a": {"log_uniform": [1, 2], "step": 2}})"))
+            .find("only int and uniform have a step") != std::string::npos);
   CHECK(complaint(json::parse(
                       R"({"a": {"choice": [1], "when": {"b": 1}}, "b": {"choice": [1], "when": {"a": 1}}})"))
             .find("circle") != std::string::npos);
@@ -125,25 +126,26 @@ TEST_CASE("a study goes on where it was, and runs lost trials again") {
   {
     Study s = Study::open_or_create(f.file("s"), kConfig, kSearch, 3);
     CHECK(!s.best());
-    for (int64_t n = 0; n < 3; ++n) CHECK(s.ask(5)->parameters == s.parameters_of(n));
-    s.tell(0, TrialState::complete, 0.5, {{"loss", 1}}, "");
-    s.tell(1, TrialState::failed, {}, json::object(), "exit 8");
-    s.tell(2, TrialState::lost, {}, json::object(), "");
+    for (int64_t n = 0; n < 3; ++n) CHECK(s.ask()->parameters == sample_random(s.space(), kConfig, 3, n));
+    s.tell(0, {.value = 0.5, .metrics = {{"loss", 1}}});
+    s.tell(1, {.state = TrialState::failed, .why = "exit 8"});
+    s.tell(2, {.state = TrialState::lost});
   }
   Study s = Study::open_or_create(f.file("s"), kConfig, kSearch, 3);
   CHECK(s.trials().size() == 3);
   CHECK(s.trials()[1].why == "exit 8");
-  const auto again = s.ask(5);
+  const auto again = s.ask();
   CHECK(again->number == 2);
   CHECK(again->state == TrialState::running);
-  CHECK(again->parameters == s.parameters_of(2));
-  CHECK(s.ask(5)->number == 3);
-  s.tell(3, TrialState::complete, 0.7, json::object(), "");
-  s.tell(2, TrialState::complete, 0.7, json::object(), "");
+  CHECK(again->parameters == sample_random(s.space(), kConfig, 3, 2));
+  CHECK(again->launches == 2);
+  CHECK(s.ask()->number == 3);
+  s.tell(3, {.value = 0.7});
+  s.tell(2, {.value = 0.7});
   CHECK(s.best()->number == 2);
-  CHECK(s.ask(5)->number == 4);
-  CHECK(!s.ask(5));
-  CHECK_THROWS_AS(s.tell(9, TrialState::failed, {}, json::object(), ""), Error);
+  CHECK(s.ask()->number == 4);
+  CHECK(!s.ask());
+  CHECK_THROWS_AS(s.tell(9, {}), Error);
 }
 
 TEST_CASE("another config, space or seed is no continuation; more trials are") {
@@ -163,12 +165,12 @@ TEST_CASE("a record torn at any byte is cut off, a damaged one in the middle is 
   const Folder f;
   {
     Study s = Study::open_or_create(f.file("s"), kConfig, kSearch, 0);
-    s.ask(5);
+    s.ask();
   }
   const auto kept = std::filesystem::file_size(f.file("s"));
   {
     Study s = Study::open(f.file("s"));
-    s.tell(0, TrialState::complete, 0.25, json::object(), "");
+    s.tell(0, {.value = 0.25});
   }
   const auto whole = std::filesystem::file_size(f.file("s"));
   for (auto size = kept + 1; size < whole; ++size) {
@@ -177,7 +179,7 @@ TEST_CASE("a record torn at any byte is cut off, a damaged one in the middle is 
     Study s = Study::open(f.file("t"));
     CHECK(s.repaired());
     CHECK(s.trials()[0].state == TrialState::running);
-    s.tell(0, TrialState::complete, 0.5, json::object(), "");
+    s.tell(0, {.value = 0.5});
     CHECK(Study::open(f.file("t")).best()->value == 0.5);
   }
   std::fstream damaged(f.file("s"), std::ios::in | std::ios::out);
@@ -193,26 +195,35 @@ TEST_CASE("a record torn at any byte is cut off, a damaged one in the middle is 
 TEST_CASE("two openers of one study never give out the same trial") {
   const Folder f;
   Study a = Study::open_or_create(f.file("s"), kConfig, kSearch, 0), b = Study::open(f.file("s"));
-  CHECK(a.ask(9)->number == 0);
-  CHECK(b.ask(9)->number == 1);
-  CHECK(a.ask(9)->number == 2);
+  CHECK(a.ask()->number == 0);
+  CHECK(b.ask()->number == 1);
+  CHECK(a.ask()->number == 2);
   b.refresh();
   CHECK(b.trials().size() == 3);
 }
 
 TEST_CASE("the objective comes from the end of the run, else from its last report") {
-  json metrics;
-  const auto value = [&](const std::string& events) {
-    return objective_in_events(events, "valid.accuracy", metrics);
+  const auto read = [](const std::string& events) {
+    EventReader r("valid.accuracy");
+    for (char c : events) r.take({&c, 1});  // however it comes
+    return r;
   };
-  CHECK(value(R"({"event":"epoch","metrics":{"valid.accuracy":0.1}}
-{"event":"epoch","metrics":{"valid.accuracy":0.3}}
-{"event":"epoch","metrics":{"valid.ac)") == 0.3);
-  CHECK(metrics == json{{"valid.accuracy", 0.3}});
-  CHECK(value(R"({"event":"eval","split":"valid","metrics":{"accuracy":0.4}}
-{"event":"eval","split":"test","metrics":{"accuracy":0.9}})") == 0.4);
-  CHECK(value(R"({"event":"run_end","metrics":{"valid":{"accuracy":0.5}}})") == 0.5);
-  CHECK(!value(R"({"event":"epoch","metrics":{"valid.accuracy":null}})"));
+  const auto value = [&](const std::string& events) { return read(events).objective(); };
+  const std::string two = R"({"event":"epoch","epoch":1,"metrics":{"valid.accuracy":0.1}}
+{"event":"epoch","epoch":2,"metrics":{"valid.accuracy":0.3}}
+{"event":"epoch","epoch":3,"metrics":{"valid.ac)";
+  CHECK(value(two) == 0.3);
+  CHECK(read(two).metrics() == json{{"valid.accuracy", 0.3}});
+  CHECK(read(two).curve() == std::map<int64_t, double>{{1, 0.1}, {2, 0.3}});
+  CHECK(value("{\"event\":\"eval\",\"split\":\"valid\",\"metrics\":{\"accuracy\":0.4}}\n"
+              "{\"event\":\"eval\",\"split\":\"test\",\"metrics\":{\"accuracy\":0.9}}\n") == 0.4);
+  CHECK(value("{\"event\":\"run_end\",\"metrics\":{\"valid\":{\"accuracy\":0.5}}}\n") == 0.5);
+  const EventReader whole = read(
+      "{\"event\":\"run_start\",\"parameters\":7}\n{torn\n{\"event\":\"run_end\",\"metrics\":{\"valid."
+      "accuracy\":1}}\n");
+  CHECK(whole.started());
+  CHECK(whole.metrics() == json{{"valid.accuracy", 1}, {"parameters", 7}});
+  CHECK(!value("{\"event\":\"epoch\",\"metrics\":{\"valid.accuracy\":null}}\n"));
   CHECK(!value(""));
 }
 

@@ -17,7 +17,8 @@ namespace dl::cli {
 namespace {
 
 // In the child. Only calls that are safe between fork and exec.
-[[noreturn]] void become(char* const* argv, int out, int err, pid_t parent) {
+[[noreturn]] void become(char* const* argv, int out, int err, pid_t parent, bool group) {
+  if (group) ::setpgid(0, 0);
   const int in = ::open("/dev/null", O_RDONLY);
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
@@ -29,13 +30,14 @@ namespace {
   _exit(127);
 }
 
-pid_t spawn(const std::vector<std::string>& args, int out, int err) {
+pid_t spawn(const std::vector<std::string>& args, int out, int err, bool group) {
   std::vector<char*> argv;
   for (const std::string& a : args) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   const pid_t parent = ::getpid(), pid = ::fork();
-  if (pid == 0) become(argv.data(), out, err, parent);
+  if (pid == 0) become(argv.data(), out, err, parent, group);
   if (pid < 0) throw Error(Exit::io, str("cannot start '", args[0], "': ", std::strerror(errno)));
+  if (group) ::setpgid(pid, pid);  // here too: a signal must not come before the group is there
   return pid;
 }
 
@@ -72,24 +74,28 @@ std::string sibling(const std::string& name) {
 pid_t start_child(const std::vector<std::string>& args, const std::string& log) {
   const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (fd < 0) throw Error(Exit::io, str("cannot write '", log, "': ", std::strerror(errno)));
-  const pid_t pid = spawn(args, fd, fd);
+  const pid_t pid = spawn(args, fd, fd, true);
   ::close(fd);
   return pid;
 }
 
 bool child_ended(pid_t pid, Ended& ended) {
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == EINTR) {}
+  if (info.si_pid != pid) return false;
+  signal_group(pid, SIGKILL);  // while its number cannot be given to another
   int status = 0;
-  pid_t got = 0;
-  while ((got = ::waitpid(pid, &status, WNOHANG)) < 0 && errno == EINTR) {}
-  if (got == 0) return false;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
   ended = ended_as(status);
   return true;
 }
 
+void signal_group(pid_t pid, int signal) { ::kill(-pid, signal); }
+
 std::string output_of(const std::vector<std::string>& args) {
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) throw Error(Exit::io, str("no pipe: ", std::strerror(errno)));
-  const pid_t pid = spawn(args, pipe[1], STDERR_FILENO);
+  const pid_t pid = spawn(args, pipe[1], STDERR_FILENO, false);
   ::close(pipe[1]);
   std::string out;
   char buffer[16384];

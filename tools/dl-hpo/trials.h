@@ -7,13 +7,6 @@
 
 namespace dl::hpo {
 
-struct TrialFiles {
-  std::string folder, config, model, events, log, lock;
-};
-TrialFiles files_of(const std::string& study, int64_t number);
-// Writes the trial's config.json into its folder.
-void write_config(const Study& study, const Trial& trial, const TrialFiles& files);
-
 // Returns the exit code: 0, 9 when --keep-going went past failures, 130 or 143 after a signal.
 int run_trials(cli::Invocation& in, Study& study, const std::string& path, const std::string& trainer);
 
