@@ -37,7 +37,7 @@ std::vector<std::string> validation_metrics(const TrainConfig& config, OutputFor
   };
   add(config.save.best);
   if (config.early_stopping) add(config.early_stopping->metric);
-  if (out.size() == 1) out.push_back(form == OutputForm::values ? "rmse" : "accuracy");
+  if (out.size() == 1) out.push_back(is_regression(form) ? "rmse" : "accuracy");
   return out;
 }
 

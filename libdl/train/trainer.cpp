@@ -112,7 +112,8 @@ struct Trainer::Impl {
     return {.form = head.form,
             .columns = head.columns,
             .class_names = head.classes,
-            .wanted = validation_metrics(config, head.form)};
+            .wanted = validation_metrics(config, head.form),
+            .labels = head.labels};
   }
 
   void event(const std::string& name, const json& fields) const {
