@@ -87,6 +87,13 @@ bool stopped_early(const TrainConfig& config, const RunCounters& counters) {
   return config.early_stopping && counters.bad_epochs >= config.early_stopping->patience;
 }
 
+json history_entry(const json& metrics, const RunCounters& counters, double learning_rate) {
+  json entry{{"epoch", counters.epoch}, {"step", counters.step}, {"lr", learning_rate}};
+  for (const auto& part : metrics.items())
+    for (const auto& m : part.value().items()) entry[str(part.key(), '.', m.key())] = m.value();
+  return entry;
+}
+
 std::string describe_epoch(const json& metrics, int64_t epoch, int64_t epochs) {
   std::string line = str("epoch ", epoch, '/', epochs);
   for (const auto& part : metrics.items())
