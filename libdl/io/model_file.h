@@ -5,6 +5,7 @@
 //   /parameters/<name>   parameter values; a '/' in a name makes groups
 //   /state/<name>        kind "state": optimiser state, running averages
 //   /best/<name>         kind "state": parameters of the best epoch, when there is one
+//   /history             the epochs of the run, as JSON text in bytes; absent when there were none
 //   attribute schema     the data set's schema (JSON): inputs, targets, class names, normalisation
 //   attributes counters (JSON), serial   kind "state"
 #include <map>
@@ -28,6 +29,9 @@ struct DL_API ModelFile {
   json config = json::object();       // resolved config of the run
   json data_schema = json::object();  // as stored in the data set
   TensorMap parameters;
+  // One object for each epoch of the run that made it, without times: {"epoch": 1, "step": 469, "lr": 0.05, "train.loss":
+  // 0.31, "valid.loss": 0.12, "valid.accuracy": 0.96}. A metric that is not finite is null.
+  json history = json::array();
   std::vector<Parent> parents;  // the data set(s), a model it started from
   std::string recipe_hash;
   std::string content_hash;  // set by load and save

@@ -1,10 +1,13 @@
 #pragma once
 // The config section "eval".
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fields.h"
+#include "data/augment.h"
 #include "passes/precision.h"
+#include "train/combine.h"
 
 namespace dl {
 
@@ -15,6 +18,16 @@ struct EvalConfig {
   Precision precision = Precision::f32;
   std::vector<std::string> metrics;
   std::vector<std::string> gates;
+  std::optional<double> threshold;
+  std::string positive;
+  std::vector<std::vector<double>> costs;
+  int64_t bins = 15;
+  std::vector<std::string> by;
+  int64_t bootstrap = 0;
+  double confidence = 0.95;
+  Ensemble ensemble = Ensemble::none;
+  int64_t tta = 0;
+  std::vector<Typed<Transform>> augment;
 };
 constexpr auto fields(const EvalConfig*) {
   return std::tuple{
@@ -29,6 +42,37 @@ constexpr auto fields(const EvalConfig*) {
       field("metrics", &EvalConfig::metrics, "Names of the metrics to report; empty: all that apply."),
       field("gates", &EvalConfig::gates,
             "Conditions such as 'accuracy>=0.98'; a false one makes dl-eval exit with 10."),
+      field(
+          "threshold", &EvalConfig::threshold,
+          "Probability from which on the positive one of two classes, or a label, is said; null: where it is "
+          "the larger.")
+          .range(0, 1),
+      field("positive", &EvalConfig::positive, "The positive one of two classes; empty: the second."),
+      field("costs", &EvalConfig::costs,
+            "What each mistake costs: one row for each actual class, one number in it for each predicted "
+            "class; "
+            "for the metric \"cost\"."),
+      field("bins", &EvalConfig::bins, "Bins of confidence for ece, mce and the calibration curve.")
+          .range(1, 1000),
+      field("by", &EvalConfig::by,
+            "Group columns of the data set whose values get metrics of their own, or \"predicted\", or the "
+            "name "
+            "of a target of classes."),
+      field("bootstrap", &EvalConfig::bootstrap,
+            "Resamples for the intervals of the metrics; 0: no intervals. Keeps all outputs in memory.")
+          .range(0, 1e6),
+      field("confidence", &EvalConfig::confidence, "How often an interval is to hold the true value.")
+          .range(0.5, 0.9999),
+      field("ensemble", &EvalConfig::ensemble,
+            "How several models become one answer: the average of their probabilities, their geometric mean, "
+            "or "
+            "a vote; none: each is judged alone."),
+      field(
+          "tta", &EvalConfig::tta,
+          "Test-time augmentation: answers to this many augmented copies of a sample are averaged with that "
+          "to itself.")
+          .range(0, 10000),
+      field("augment", &EvalConfig::augment, "The transforms of test-time augmentation, as in \"augment\"."),
   };
 }
 

@@ -26,14 +26,23 @@ struct EvaluateOptions {
   OutputOptions output;          // of the predictions
   json recipe = json::object();  // resolved config, stored in the predictions
   std::string recipe_hash;
+  uint64_t seed = 0;                                          // of test-time augmentation
+  bool keep = false;                                          // keep what Evaluation::kept holds
   std::function<void(const Footprint&)> begin;                // before the first sample
   std::function<void(int64_t done, int64_t total)> progress;  // may throw to stop
+};
+
+// What was said about each sample of a split and what is true, in the order of the rows.
+struct Kept {
+  Tensor outputs;  // (n, columns), as the head's form says
+  Tensor targets;  // (n, sample shape)
 };
 
 struct DL_API Evaluation {
   std::string split;
   std::vector<Head> heads;
   std::vector<Metrics> metrics;  // one for each head
+  std::vector<Kept> kept;        // one for each head, when asked for
   double loss = 0;  // sum over the samples of the loss that the model was trained with, all heads together
   int64_t loss_samples = 0;  // 0: not known
   // All metrics by name, "loss" first; with several heads the others have the output's name in front: "digit.accuracy".
@@ -43,6 +52,12 @@ struct DL_API Evaluation {
 // The metrics that an evaluation is going to have, for checking gates before the work.
 DL_API MetricList planned_metrics(const Inference& network, const EvalConfig& config);
 DL_API Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptions& options);
+// Of several networks that answer together (EvalConfig::ensemble).
+DL_API Evaluation evaluate(std::span<Inference* const> networks, const Dataset& data,
+                           const EvaluateOptions& options);
+DL_API MetricsSetup metrics_setup(const Head& head, const EvalConfig& config);
+// Where a column stands in the schema's order.
+DL_API size_t column_of(const Schema& schema, const std::string& name);
 
 // For people: the metrics in columns, the per-class table, and the confusion matrix for at most `classes`
 // classes.

@@ -50,16 +50,21 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-std::string class_table(const Metrics& m) {
+// Rates by class and their averages; roc_auc where there is one.
+std::string class_table(const Metrics& m, bool each) {
   const MetricList all = m.values();
-  std::vector<std::vector<std::string>> rows{{"class", "precision", "recall", "f1", "samples"}};
-  for (int64_t c = 0; c < m.classes(); ++c) {
-    const std::string prefix = str("per_class.", m.class_name(c), '.');
-    std::vector<std::string> row{m.class_name(c)};
-    for (const char* what : {"precision", "recall", "f1", "support"})
-      row.push_back(fixed(metric_value(all, prefix + what)));
+  std::vector<std::string> columns{"precision", "recall", "f1", "specificity", "jaccard"};
+  if (!std::isnan(metric_value(all, "roc_auc"))) columns.push_back("roc_auc");
+  columns.push_back("support");
+  std::vector<std::vector<std::string>> rows{{"class"}};
+  for (const std::string& c : columns) rows[0].push_back(c == "support" ? "samples" : c);
+  const auto add = [&](const std::string& label, const std::string& prefix) {
+    std::vector<std::string> row{label};
+    for (const std::string& c : columns) row.push_back(fixed(metric_value(all, str(prefix, '.', c))));
     rows.push_back(std::move(row));
-  }
+  };
+  for (int64_t c = 0; each && c < m.classes(); ++c) add(m.class_name(c), "per_class." + m.class_name(c));
+  for (const char* average : {"macro", "micro", "weighted"}) add(str(average, " average"), average);
   return table(rows);
 }
 
@@ -84,15 +89,13 @@ std::string evaluation_text(const Evaluation& e, int64_t classes) {
     const Metrics& m = e.metrics[i];
     if (e.heads.size() > 1) out += str("\noutput ", e.heads[i].output, '\n');
     std::vector<std::vector<std::string>> rows;
-    bool by_class = false;
-    for (const Metric& metric : m.values()) {
-      by_class = by_class || metric.name.starts_with("per_class.");
-      if (!metric.name.starts_with("per_class.")) rows.push_back({metric.name, fixed(metric.value)});
-    }
+    for (const Metric& metric : m.values())
+      if (!m.everything() || metric.name.find('.') == std::string::npos)
+        rows.push_back({metric.name, fixed(metric.value)});
     if (!rows.empty()) out += table(rows);
-    if (!by_class || m.classes() > classes) continue;
-    out += '\n' + class_table(m);
-    out += '\n' + confusion_table(m);
+    if (!m.everything() || m.classes() == 0) continue;
+    out += '\n' + class_table(m, m.classes() <= classes);
+    if (!m.confusion().empty() && m.classes() <= classes) out += '\n' + confusion_table(m);
   }
   return out;
 }

@@ -37,7 +37,7 @@ std::vector<std::string> validation_metrics(const TrainConfig& config, OutputFor
   };
   add(config.save.best);
   if (config.early_stopping) add(config.early_stopping->metric);
-  if (out.size() == 1) out.push_back(form == OutputForm::values ? "rmse" : "accuracy");
+  if (out.size() == 1) out.push_back(is_regression(form) ? "rmse" : "accuracy");
   return out;
 }
 
@@ -85,6 +85,13 @@ bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& cou
 
 bool stopped_early(const TrainConfig& config, const RunCounters& counters) {
   return config.early_stopping && counters.bad_epochs >= config.early_stopping->patience;
+}
+
+json history_entry(const json& metrics, const RunCounters& counters, double learning_rate) {
+  json entry{{"epoch", counters.epoch}, {"step", counters.step}, {"lr", learning_rate}};
+  for (const auto& part : metrics.items())
+    for (const auto& m : part.value().items()) entry[str(part.key(), '.', m.key())] = m.value();
+  return entry;
 }
 
 std::string describe_epoch(const json& metrics, int64_t epoch, int64_t epochs) {

@@ -19,6 +19,9 @@ bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& cou
 
 bool stopped_early(const TrainConfig& config, const RunCounters& counters);
 
+// What ModelFile::history has of the epoch counters.epoch.
+json history_entry(const json& metrics, const RunCounters& counters, double learning_rate);
+
 // "epoch 2/10  train.loss 0.1234  valid.accuracy 0.9876".
 std::string describe_epoch(const json& metrics, int64_t epoch, int64_t epochs);
 

@@ -9,28 +9,45 @@
 namespace dl {
 namespace {
 
-OutputForm form_of(const Graph& graph, ValueId output, int64_t columns, const Target& target) {
-  if (target.kind == TargetKind::regression) return OutputForm::values;
+// Whether a loss is about yes and no.
+bool judges_labels(const Losses& losses, const std::string& output) {
+  for (const Losses::Entry& e : losses.entries) {
+    if (!e.output.empty() && e.output != output) continue;
+    for (const char* part : {"bce", "dice", "focal", "tversky", "jaccard", "iou"})
+      if (e.loss.type.find(part) != std::string::npos) return true;
+  }
+  return false;
+}
+
+OutputForm form_of(const Graph& graph, ValueId output, int64_t columns, const Target& target, bool labels) {
   const Node* producer = graph.producer(output);
+  if (target.kind == TargetKind::regression) {
+    if (!labels) return OutputForm::values;
+    return producer && producer->op->name == "sigmoid" ? OutputForm::label_probabilities
+                                                       : OutputForm::label_logits;
+  }
   if (producer && producer->op->name == "softmax") return OutputForm::probabilities;
   if (producer && producer->op->name == "log_softmax") return OutputForm::log_probabilities;
   return columns == 1 ? OutputForm::binary_logits : OutputForm::logits;
 }
 
-Head head_of(const Graph& graph, int64_t batch, const GraphOutput& output, const Target& target) {
+Head head_of(const Graph& graph, int64_t batch, const GraphOutput& output, const Target& target,
+             bool labels) {
   const TensorType& type = graph.type(output.value);
   Head h{output.name, target.name, OutputForm::logits, batch > 0 ? type.elements() / batch : 0,
          target.classes};
-  h.form = form_of(graph, output.value, h.columns, target);
+  h.form = form_of(graph, output.value, h.columns, target, labels);
+  if (has_labels(h.form)) h.labels = type.shape.rank() == 4 ? type.shape[1] : h.columns;
   const auto classes = static_cast<int64_t>(target.classes.size());
-  const bool fits = h.form == OutputForm::values          ? h.columns == target.type.elements()
+  const bool numbers = !is_classification(h.form);
+  const bool fits = numbers                               ? h.columns == target.type.elements()
                     : h.form == OutputForm::binary_logits ? classes <= 2
                                                           : h.columns == classes;
   if (!fits)
-    throw Error(Exit::config, "/model",
-                str("output '", output.name, "' has ", h.columns, " numbers for a sample, target '",
-                    target.name, "' has ", h.form == OutputForm::values ? target.type.elements() : classes,
-                    h.form == OutputForm::values ? " numbers" : " classes"));
+    throw Error(
+        Exit::config, "/model",
+        str("output '", output.name, "' has ", h.columns, " numbers for a sample, target '", target.name,
+            "' has ", numbers ? target.type.elements() : classes, numbers ? " numbers" : " classes"));
   return h;
 }
 
@@ -48,12 +65,12 @@ BuildOptions build_options(const Schema& schema, int64_t batch, bool training) {
   return options;
 }
 
-std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema) {
+std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema, const Losses& losses) {
   std::vector<Head> heads;
   const bool single = graph.outputs.size() == 1 && schema.targets.size() == 1;
   for (const GraphOutput& output : graph.outputs) {
     const Target* target = single ? &schema.targets.front() : schema.target(output.name);
-    if (target) heads.push_back(head_of(graph, batch, output, *target));
+    if (target) heads.push_back(head_of(graph, batch, output, *target, judges_labels(losses, output.name)));
   }
   if (!heads.empty()) return heads;
   std::vector<std::string> outputs, targets;
@@ -68,7 +85,10 @@ Inference::Inference(ModelFile model, Pool* pool, std::shared_ptr<Device> device
     : model_(std::move(model)),
       schema_(Schema::parse(model_.data_schema, "model")),
       pool_(pool),
-      device_(std::move(device)) {}
+      device_(std::move(device)) {
+  const json section = model_.config.value("train", json::object()).value("loss", json());
+  if (!section.is_null()) FieldType<Losses>::parse(train_.loss, section, "/train/loss", {});
+}
 
 Model Inference::network(int64_t batch) const {
   const auto section = model_.config.find("model");
@@ -88,8 +108,6 @@ Model Inference::network(int64_t batch) const {
 }
 
 bool Inference::add_loss(const ClassCounts& counts) {
-  const json section = model_.config.value("train", json::object()).value("loss", json());
-  if (!section.is_null()) FieldType<Losses>::parse(train_.loss, section, "/train/loss", {});
   if (counts.empty() && has_balanced_classes(train_.loss)) return false;
   counts_ = counts;
   with_loss_ = true;

@@ -26,12 +26,15 @@ struct Head {
   OutputForm form = OutputForm::logits;
   int64_t columns = 1;               // elements of one sample's output
   std::vector<std::string> classes;  // names; empty for regression
+  int64_t labels = 0;                // of the forms of labels: how many; each has columns / labels pixels
 };
 // Outputs and targets of one name belong together; a single output and a single target always do. The form
 // follows from the target and the operator behind the output: softmax gives probabilities, log_softmax their
-// logarithms, one column for two classes is a binary logit. Error (config) when an output's extents do not
+// logarithms, one column for two classes is a binary logit; numbers that a loss of yes and no judges (bce, dice, focal ...)
+// are labels, the first extent of a mask counts them. Error (config) when an output's extents do not
 // fit its target's classes, or when no output has a target. `graph` is the network at the batch size `batch`.
-DL_API std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema);
+DL_API std::vector<Head> find_heads(const Graph& graph, int64_t batch, const Schema& schema,
+                                    const Losses& losses);
 
 // Samples of each class by target, for losses with balanced classes; may be empty.
 using ClassCounts = std::map<std::string, std::vector<int64_t>>;
@@ -44,6 +47,7 @@ class DL_API Inference {
   Inference(ModelFile model, Pool* pool, std::shared_ptr<Device> device = nullptr);
   const ModelFile& model() const { return model_; }
   const Schema& schema() const { return schema_; }
+  const TrainConfig& train() const { return train_; }  // its loss alone
   Pool* pool() const { return pool_; }
   // What layers compute with from now on; f32 if it is not called.
   void set_precision(Precision precision) {
@@ -67,7 +71,7 @@ class DL_API Inference {
   std::shared_ptr<Device> device_;
   Precision precision_ = Precision::f32;
   bool with_loss_ = false;
-  TrainConfig train_;  // its loss alone
+  TrainConfig train_;
   ClassCounts counts_;
   std::unique_ptr<ExecutorCache> executors_;
 };

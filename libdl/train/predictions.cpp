@@ -22,19 +22,19 @@ PredictionsWriter::PredictionsWriter(const std::string& path, const Dataset& dat
 
 PredictionsWriter::~PredictionsWriter() = default;
 
-void PredictionsWriter::create(Executor& network) {
-  for (const std::string& name : outputs_)
-    writer_.create(str("/outputs/", name), row_type(network.output_type(name)));
+void PredictionsWriter::create(std::span<const Tensor> outputs) {
+  for (size_t i = 0; i < outputs_.size(); ++i)
+    writer_.create(str("/outputs/", outputs_[i]), row_type(outputs[i].type()));
   for (const Target& t : data_.schema().targets) writer_.create(str("/targets/", t.name), t.type);
   writer_.create("/id", {DType::u8, {}});
   writer_.create("/id_end", {DType::i64, {}});
   created_ = true;
 }
 
-void PredictionsWriter::append(Executor& network, const Batch& batch) {
-  if (!created_) create(network);
-  for (const std::string& name : outputs_)
-    writer_.append(str("/outputs/", name), network.output(name), batch.rows);
+void PredictionsWriter::append(std::span<const Tensor> outputs, const Batch& batch) {
+  if (!created_) create(outputs);
+  for (size_t i = 0; i < outputs_.size(); ++i)
+    writer_.append(str("/outputs/", outputs_[i]), outputs[i].raw(), batch.rows);
   const size_t inputs = data_.schema().inputs.size();
   for (size_t i = 0; i < data_.schema().targets.size(); ++i)
     writer_.append(str("/targets/", data_.schema().targets[i].name), batch.columns[inputs + i].raw(),

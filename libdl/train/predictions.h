@@ -20,12 +20,12 @@ class DL_API PredictionsWriter {
                     std::vector<std::string> outputs, const OutputOptions& options);
   ~PredictionsWriter();
   ArtifactWriter& artifact() { return writer_; }
-  // Rows [first, first + rows) of the split: the executor's outputs and the batch's targets.
-  void append(Executor& network, const Batch& batch);
+  // The rows of a batch: the outputs in the order of their names, and the batch's targets.
+  void append(std::span<const Tensor> outputs, const Batch& batch);
   std::string finish();  // the content hash
 
  private:
-  void create(Executor& network);
+  void create(std::span<const Tensor> outputs);
   const Dataset& data_;
   std::string split_;
   std::vector<std::string> outputs_;

@@ -25,7 +25,7 @@ std::vector<TargetInfo> target_infos(const Schema& schema, const ClassCounts& co
 StepGraph with_losses(Model model, const TrainConfig& train, const Schema& schema,
                       const ClassCounts& counts) {
   StepGraph s{std::move(model), {}};
-  s.heads = find_heads(s.model.graph, s.model.batch, schema);
+  s.heads = find_heads(s.model.graph, s.model.batch, schema, train.loss);
   add_losses(s.model, train.loss, target_infos(schema, counts), "/train/loss");
   return s;
 }

@@ -112,7 +112,8 @@ struct Trainer::Impl {
     return {.form = head.form,
             .columns = head.columns,
             .class_names = head.classes,
-            .wanted = validation_metrics(config, head.form)};
+            .wanted = validation_metrics(config, head.form),
+            .labels = head.labels};
   }
 
   void event(const std::string& name, const json& fields) const {
@@ -156,6 +157,7 @@ struct Trainer::Impl {
     adopt_tensors(loaded->state.model.parameters, loaded->path, store);
     adopt_tensors(loaded->state.state, loaded->path, store);
     best = loaded->state.best;
+    history = loaded->state.model.history;
     counters = saved;
     has_checkpoint = true;
     if (counters.finished && counters.epoch < config.epochs && !stopped_early(config, counters))
@@ -283,6 +285,7 @@ struct Trainer::Impl {
           "eval",
           {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
     }
+    history.push_back(history_entry(metrics, counters, learning_rate(counters.step - 1)));
     if (note_epoch(config, metrics, counters)) keep_best();
     event("epoch", {{"epoch", counters.epoch},
                     {"step", counters.step},
@@ -316,6 +319,7 @@ struct Trainer::Impl {
     file.config = request.config;
     file.data_schema = data.schema_json();
     file.parameters = std::move(tensors);
+    file.history = history;
     file.parents = {{"dataset", counters.data_hash}};
     if (!counters.init_hash.empty()) file.parents.push_back({"model", counters.init_hash});
     json inputs{{"data", counters.data_hash}};
@@ -469,6 +473,7 @@ struct Trainer::Impl {
   Plan plan;
   Footprint footprint;
   TensorMap store, best;
+  json history = json::array();                                            // ModelFile::history
   std::shared_ptr<Arena> arena = std::make_shared<Arena>(options.device);  // of all executors
   RunCounters counters;
   Ahead ahead;

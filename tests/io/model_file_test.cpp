@@ -36,6 +36,8 @@ TEST_CASE("a model comes back as saved") {
   ModelFile m = sample(7).model;
   m.parents.push_back({"dataset", "abc"});
   m.recipe_hash = "r";
+  for (int e = 1; e <= 2000; ++e)
+    m.history.push_back({{"epoch", e}, {"train.loss", 1.0 / e}, {"valid.loss", nullptr}});
   m.save(dir / "m.h5");
   const ModelFile back = ModelFile::load(dir / "m.h5");
   CHECK(back.config == m.config);
@@ -46,6 +48,7 @@ TEST_CASE("a model comes back as saved") {
   CHECK(back.parameters.contains("stage_1/bottleneck_1/conv2d_1.weight"));
   CHECK(back.parents.at(0).content_hash == "abc");
   CHECK(back.recipe_hash == "r");
+  CHECK(back.history == m.history);
   CHECK(back.content_hash == m.content_hash);
 }
 

@@ -173,7 +173,7 @@ TEST_CASE("the table for people shows metrics, classes and the confusion matrix"
   write_points(folder / "d.h5");
   Inference network(points_model(), workers.pool);
   const std::string text = evaluation_text(evaluate(network, Dataset(folder / "d.h5"), {}));
-  CHECK(text.find("accuracy            0.8000") != std::string::npos);
+  CHECK(text.find("accuracy           0.8000") != std::string::npos);
   CHECK(text.find("bee") != std::string::npos);
   CHECK(text.find("actual \\ predicted  ant  bee  cat") != std::string::npos);
   CHECK(text.find("bee                   1    2    0") != std::string::npos);

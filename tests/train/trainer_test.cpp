@@ -114,7 +114,14 @@ TEST_CASE("a run stopped after any step and resumed ends in the same bytes") {
     CHECK(second.steps == want.steps);
     CHECK(same_bytes(second.model.parameters, want.model.parameters));
     CHECK(second.metrics == want.metrics);
+    CHECK(second.model.history == want.model.history);
   }
+  REQUIRE(want.model.history.size() == 3);
+  const json& last = want.model.history.back();
+  CHECK(last["epoch"] == 3);
+  CHECK(last["step"] == 39);
+  CHECK(last["lr"] == 0.02);
+  CHECK(last["valid.accuracy"] == want.metrics["valid"]["accuracy"]);
 }
 
 TEST_CASE("values that are computed again change no byte, nor does choosing so when a run goes on") {
