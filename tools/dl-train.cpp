@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cli/profile.h"
 #include "cli/tool.h"
+#include "dl-train/checks.h"
 #include "nn/summary.h"
 #include "train/device.h"
 #include "train/trainer.h"
@@ -35,6 +36,7 @@ TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   r.threads = in.threads;
   r.device = in.device;
   r.tmp = in.tmp;
+  if (in.has("--tensorboard")) r.tensorboard = in.text("--tensorboard");
   for (const std::string& name : in.all("--no-pass")) r.passes.off.insert(name);
   return r;
 }
@@ -150,12 +152,17 @@ int run(cli::Invocation& in) {
     show_plan_without_data(in);
     return 0;
   }
+  std::unique_ptr<cli::Progress> progress;
+  if (cli::asks_for_check(in)) {
+    const int code = cli::run_check(in, make_request(in, ""), make_hooks(in, progress));
+    if (progress) progress->finish();
+    return code;
+  }
   const bool look_only = in.on("--plan") || in.on("--dry-run");
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
   Profile profile;
   if (in.has("--profile")) request.profile = &profile;
-  std::unique_ptr<cli::Progress> progress;
   if (!look_only && output != "-" && in.on("--if-changed") &&
       in.up_to_date(output, request.recipe(input_hashes(request))))
     return 0;
@@ -235,11 +242,61 @@ constexpr const char* kLenet = R"({
 }
 )";
 
+std::vector<cli::Option> options() {
+  using cli::Take;
+  using cli::Type;
+  std::vector<cli::Option> all{
+      {.name = "--data", .arg = "FILE|-", .doc = "The data set to learn from.", .type = Type::input},
+      {.name = "--valid",
+       .arg = "FILE",
+       .doc = "A second data set to validate on; else a split of the first.",
+       .type = Type::input},
+      {.name = "--epochs",
+       .arg = "N",
+       .doc = "Epochs in total.",
+       .type = Type::integer,
+       .config = "/train/epochs"},
+      {.name = "--batch-size",
+       .arg = "N",
+       .doc = "Samples in one step.",
+       .type = Type::integer,
+       .config = "/train/batch_size"},
+      {.name = "--lr",
+       .arg = "RATE",
+       .doc = "Base learning rate.",
+       .type = Type::number,
+       .config = "/train/optimizer/lr"},
+      {.name = "--resume", .arg = "auto|none|FOLDER", .doc = "Go on from a checkpoint.", .fallback = "none"},
+      {.name = "--state-dir",
+       .arg = "FOLDER",
+       .doc = "Where checkpoints go; else OUT.state, and none for a stream.",
+       .type = Type::path},
+      {.name = "--init-from",
+       .arg = "MODEL",
+       .doc = "Start a new run from the parameters of a model.",
+       .type = Type::input},
+      {.name = "--partial",
+       .doc = "Let --init-from take what fits and say what does not.",
+       .take = Take::nothing},
+      {.name = "--tensorboard",
+       .arg = "FOLDER",
+       .doc = "Write event files that TensorBoard shows: losses, rates and metrics, histograms of "
+              "parameters and "
+              "gradients after each epoch, the network, the config.",
+       .type = Type::path},
+      {.name = "--no-pass",
+       .arg = "NAME",
+       .doc = str("Leave out a pass of the graph compiler: ", join(pass_names(), ", "), '.'),
+       .take = Take::many}};
+  const std::vector<cli::Option> checks = cli::check_options();
+  all.insert(all.end(), checks.begin(), checks.end());
+  all.push_back(cli::profile_option());
+  return all;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  using cli::Take;
-  using cli::Type;
   const cli::Section model{.name = "model",
                            .doc = "The network.",
                            .schema = model_schema,
@@ -269,47 +326,7 @@ int main(int argc, char** argv) {
                      .doc = "Transforms applied to samples on the fly.",
                      .schema = augment_schema,
                      .check = [](const json& value, const std::string& at) { parse_augment(value, at); }}},
-       .options =
-           {{.name = "--data", .arg = "FILE|-", .doc = "The data set to learn from.", .type = Type::input},
-            {.name = "--valid",
-             .arg = "FILE",
-             .doc = "A second data set to validate on; else a split of the first.",
-             .type = Type::input},
-            {.name = "--epochs",
-             .arg = "N",
-             .doc = "Epochs in total.",
-             .type = Type::integer,
-             .config = "/train/epochs"},
-            {.name = "--batch-size",
-             .arg = "N",
-             .doc = "Samples in one step.",
-             .type = Type::integer,
-             .config = "/train/batch_size"},
-            {.name = "--lr",
-             .arg = "RATE",
-             .doc = "Base learning rate.",
-             .type = Type::number,
-             .config = "/train/optimizer/lr"},
-            {.name = "--resume",
-             .arg = "auto|none|FOLDER",
-             .doc = "Go on from a checkpoint.",
-             .fallback = "none"},
-            {.name = "--state-dir",
-             .arg = "FOLDER",
-             .doc = "Where checkpoints go; else OUT.state, and none for a stream.",
-             .type = Type::path},
-            {.name = "--init-from",
-             .arg = "MODEL",
-             .doc = "Start a new run from the parameters of a model.",
-             .type = Type::input},
-            {.name = "--partial",
-             .doc = "Let --init-from take what fits and say what does not.",
-             .take = Take::nothing},
-            {.name = "--no-pass",
-             .arg = "NAME",
-             .doc = str("Leave out a pass of the graph compiler: ", join(pass_names(), ", "), '.'),
-             .take = Take::many},
-            cli::profile_option()},
+       .options = options(),
        .output = cli::Output::artifact,
        .output_doc = "The trained model.",
        .examples =

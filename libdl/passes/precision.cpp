@@ -90,6 +90,7 @@ class Precise {
   const Role* role_of(const Node& n) const {
     if (const Role* product = find(kProducts, n.op->name)) return product;
     const Role* role = find(kFollowers, n.op->name);
+    if (n.phase == Phase::update) return nullptr;  // parameters change in f32
     if (!role && (n.op->traits & kElementwise) && !(n.op->traits & kUpdate)) role = &kElement;
     if (!role) return nullptr;
     bool any = false;

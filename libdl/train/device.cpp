@@ -68,9 +68,9 @@ std::string place_of(const Plan& plan) {
 int64_t device_bytes(const Plan& plan) { return DeviceFootprint(plan).total(); }
 
 void require_device_memory(const Plan& plan, int64_t batch,
-                           const std::function<Plan(int64_t batch)>& plan_for) {
+                           const std::function<Plan(int64_t batch)>& plan_for, int64_t further) {
   if (!plan.device) return;
-  const int64_t free = plan.device->free_memory() - kReserve;
+  const int64_t free = plan.device->free_memory() - kReserve - further;
   const int64_t needed = device_bytes(plan);
   if (needed <= free) return;
   int64_t fits = 0;

@@ -23,8 +23,8 @@ DL_API std::string place_of(const Plan& plan);
 // Bytes that a plan takes on its device: parameters and state, activations, constants, and batches twice.
 DL_API int64_t device_bytes(const Plan& plan);
 // Error (memory) with the plan's figures and the largest batch that fits, where the plan, which is for a batch of
-// `batch`, does not fit into the device's free memory. `plan_for` makes the plan of another batch.
+// `batch`, does not fit into the device's free memory. `plan_for` makes the plan of another batch; `further` bytes go there besides.
 DL_API void require_device_memory(const Plan& plan, int64_t batch,
-                                  const std::function<Plan(int64_t batch)>& plan_for);
+                                  const std::function<Plan(int64_t batch)>& plan_for, int64_t further = 0);
 
 }  // namespace dl

@@ -29,6 +29,11 @@ class ExecutorCache {
     if (is_new && profile_) slot->report_to(profile_, str(stage_, ", batch ", batch));
     return *slot;
   }
+  // The executor for a batch size that was asked for before, else null.
+  Executor* find(int64_t batch) const {
+    const auto it = made_.find(batch);
+    return it == made_.end() ? nullptr : it->second.get();
+  }
   // Parameters have changed.
   void refresh() {
     for (const auto& [batch, executor] : made_) executor->refresh();

@@ -10,7 +10,13 @@
 namespace dl {
 namespace {
 
-// By name of a dotted path in {"train": {...}, "valid": {...}}; NaN when it is absent.
+bool has_metric(const json& metrics, const std::string& path) {
+  const size_t dot = path.find('.');
+  const auto part = metrics.find(path.substr(0, dot));
+  return dot != std::string::npos && part != metrics.end() && part->contains(path.substr(dot + 1));
+}
+
+// By name of a dotted path in {"train": {...}, "valid": {...}}; NaN when it is absent or not finite.
 double metric_at(const json& metrics, const std::string& path) {
   const size_t dot = path.find('.');
   const auto part = metrics.find(path.substr(0, dot));
@@ -27,12 +33,12 @@ bool improves(const std::string& metric, double now, const std::optional<double>
 
 }  // namespace
 
-std::vector<std::string> validation_metrics(const TrainConfig& config, OutputForm form) {
+std::vector<std::string> watched_metrics(const TrainConfig& config, OutputForm form) {
   std::vector<std::string> out{"loss"};
   out.insert(out.end(), config.metrics.begin(), config.metrics.end());
   const auto add = [&](const std::string& name) {
-    if (!name.starts_with("valid.")) return;
-    const std::string metric = name.substr(6);
+    if (name.empty()) return;
+    const std::string metric = name.substr(name.find('.') + 1);
     if (std::find(out.begin(), out.end(), metric) == out.end()) out.push_back(metric);
   };
   add(config.save.best);
@@ -44,24 +50,29 @@ std::vector<std::string> validation_metrics(const TrainConfig& config, OutputFor
 void check_watched(const TrainConfig& config, const std::string& split) {
   const auto check = [&](const std::string& name, const char* pointer) {
     if (name.empty()) return;
-    const bool train = name == "train.loss";
+    const bool train = name == "train.loss" || (config.train_metrics && name.starts_with("train."));
     if (!train && !name.starts_with("valid."))
-      throw Error(Exit::config, pointer,
-                  str("'", name, "' is no metric of a run, expected train.loss or valid.<metric>"));
+      throw Error(
+          Exit::config, pointer,
+          str("'", name, "' is no metric of a run, expected train.loss or valid.<metric>"),
+          name.starts_with("train.") ? "train.train_metrics computes the others on the training part" : "");
     if (!train && split.empty())
       throw Error(
           Exit::config, pointer,
           str("'", name, "' needs validation data, but the data set has no split '", config.valid_split, "'"),
           "give --valid FILE, or split some off with dl-prep");
+    if (!train && config.validate_every == "never")
+      throw Error(Exit::config, pointer, str("'", name, "' is never computed"),
+                  "train.validate_every says how often");
   };
   check(config.save.best, "/train/save/best");
   if (config.early_stopping) check(config.early_stopping->metric, "/train/early_stopping/metric");
 }
 
-bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& counters) {
+bool note_metrics(const TrainConfig& config, const json& metrics, RunCounters& counters) {
   counters.metrics = metrics;
   bool is_best = false;
-  if (!config.save.best.empty()) {
+  if (has_metric(metrics, config.save.best)) {
     const double now = metric_at(metrics, config.save.best);
     is_best = improves(config.save.best, now, counters.best, 0);
     if (is_best) {
@@ -70,32 +81,70 @@ bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& cou
       counters.best_metrics = metrics;
     }
   }
-  if (config.early_stopping) {
-    const EarlyStopping& s = *config.early_stopping;
-    const double now = metric_at(metrics, s.metric);
-    if (improves(s.metric, now, counters.stopping_best, s.min_delta)) {
-      counters.stopping_best = now;
-      counters.bad_epochs = 0;
-    } else {
-      ++counters.bad_epochs;
-    }
+  if (!config.early_stopping || !has_metric(metrics, config.early_stopping->metric)) return is_best;
+  const EarlyStopping& s = *config.early_stopping;
+  const double now = metric_at(metrics, s.metric);
+  if (s.diverged_at && !improves(s.metric, now, s.diverged_at, 0)) counters.diverged = true;
+  if (improves(s.metric, now, counters.stopping_best, s.min_delta)) {
+    counters.stopping_best = now;
+    counters.bad_epochs = 0;
+  } else if (counters.epoch > s.start_from_epoch) {
+    ++counters.bad_epochs;
   }
   return is_best;
 }
 
-bool stopped_early(const TrainConfig& config, const RunCounters& counters) {
-  return config.early_stopping && counters.bad_epochs >= config.early_stopping->patience;
+// Mean and variance of the steps before, the newer the heavier.
+std::string note_loss(double loss, RunCounters& counters) {
+  constexpr double kWeight = 0.02, kDeviations = 8;
+  constexpr int64_t kLeast = 50;  // steps before anything is judged
+  RunCounters::LossTrend& t = counters.trend;
+  const double before = t.mean, deviation = std::sqrt(t.variance), off = loss - t.mean;
+  const bool spike = t.steps >= kLeast && off > kDeviations * deviation && loss > 2 * std::abs(t.mean);
+  const double weight = std::max(kWeight, 1 / static_cast<double>(t.steps + 1));
+  t.mean += weight * off;
+  t.variance = (1 - weight) * (t.variance + weight * off * off);
+  ++t.steps;
+  if (!spike || t.warned_epoch == counters.epoch + 1) return "";
+  t.warned_epoch = counters.epoch + 1;
+  return str("step ", counters.step, ": the loss is ", number(static_cast<float>(loss)),
+             ", where those before were about ", number(static_cast<float>(before)),
+             ": the learning rate may be too high, or a batch be bad");
 }
 
-json history_entry(const json& metrics, const RunCounters& counters, double learning_rate) {
-  json entry{{"epoch", counters.epoch}, {"step", counters.step}, {"lr", learning_rate}};
+bool stopped_early(const TrainConfig& config, const RunCounters& counters) {
+  return config.early_stopping &&
+         (counters.diverged || counters.bad_epochs >= config.early_stopping->patience);
+}
+
+bool run_is_over(const TrainConfig& config, int64_t total_steps, const RunCounters& counters) {
+  return counters.epoch >= config.epochs || counters.step >= total_steps || stopped_early(config, counters);
+}
+
+std::string why_stopped(const TrainConfig& config, const RunCounters& counters) {
+  if (!stopped_early(config, counters)) return "";
+  const std::string& metric = config.early_stopping->metric;
+  return counters.diverged ? str(metric, " is beyond ", number(*config.early_stopping->diverged_at))
+                           : str(metric, " has not improved for ", counters.bad_epochs, " validations");
+}
+
+json validation_entry(const json& metrics, int64_t step) {
+  json entry{{"step", step}};
   for (const auto& part : metrics.items())
     for (const auto& m : part.value().items()) entry[str(part.key(), '.', m.key())] = m.value();
   return entry;
 }
 
-std::string describe_epoch(const json& metrics, int64_t epoch, int64_t epochs) {
-  std::string line = str("epoch ", epoch, '/', epochs);
+json history_entry(const json& metrics, int64_t epoch, const RunCounters& counters, double learning_rate) {
+  json entry = validation_entry(metrics, counters.step);
+  entry["epoch"] = epoch;
+  entry["lr"] = learning_rate;
+  if (!counters.validations.empty()) entry["validations"] = counters.validations;
+  return entry;
+}
+
+std::string describe_metrics(const std::string& what, const json& metrics) {
+  std::string line = what;
   for (const auto& part : metrics.items())
     for (const auto& m : part.value().items())
       if (m.value().is_number()) {

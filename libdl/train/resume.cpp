@@ -16,6 +16,9 @@ struct Rule {
 // The longest prefix that fits decides; what no rule names is forbidden.
 constexpr Rule kRules[] = {
     {"/train/epochs", ChangeClass::free},
+    {"/train/max_steps", ChangeClass::free},
+    {"/train/validate_every", ChangeClass::free},
+    {"/train/train_metrics", ChangeClass::free},
     {"/train/save", ChangeClass::free},
     {"/train/early_stopping", ChangeClass::free},
     {"/train/metrics", ChangeClass::free},

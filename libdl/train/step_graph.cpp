@@ -5,6 +5,7 @@
 #include "nn/optimizer.h"
 #include "ops/registry.h"
 #include "passes/autodiff.h"
+#include "passes/passes.h"
 
 namespace dl {
 namespace {
@@ -28,6 +29,55 @@ StepGraph with_losses(Model model, const TrainConfig& train, const Schema& schem
   s.heads = find_heads(s.model.graph, s.model.batch, schema, train.loss);
   add_losses(s.model, train.loss, target_infos(schema, counts), "/train/loss");
   return s;
+}
+
+// Forward, losses and, for trainable(model), gradients of the loss times its scale.
+struct Differentiated {
+  StepGraph step;
+  std::vector<ValueId> gradients;
+  LossScale scaled;
+};
+Differentiated differentiate(const json& model, const TrainConfig& train, const Schema& schema,
+                             const ClassCounts& counts, int64_t batch) {
+  Differentiated d{
+      with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts), {}, {}};
+  Model& m = d.step.model;
+  const std::vector<ValueId> wanted = trainable(m);
+  ValueId loss = m.graph.output("loss");
+  if (train.precision == Precision::f16) {
+    d.scaled = add_loss_scale(m);
+    loss = m.graph.add(op::mul, {loss, d.scaled.scale}, {}, "loss_scale", "/train/precision");
+  }
+  d.gradients = autodiff(m.graph, loss, wanted);
+  return d;
+}
+
+// The leaves "<parameter>/gradient" of the parameters that have one, kNone for others.
+std::vector<ValueId> add_gradient_leaves(Model& m, const std::vector<ValueId>& gradients) {
+  std::vector<ValueId> leaves;
+  size_t next = 0;
+  for (const Parameter& p : m.parameters) {
+    if (p.frozen) continue;
+    const ValueId gradient = gradients[next++];
+    if (gradient == kNone) {
+      leaves.push_back(kNone);
+      continue;
+    }
+    const std::string name = p.name + std::string(kGradientSuffix);
+    leaves.push_back(m.graph.add_leaf(ValueKind::state, name, m.graph.type(p.value)));
+    m.states.push_back({name, leaves.back(), 0, true});
+  }
+  return leaves;
+}
+
+void add_gradient_outputs(Differentiated& d) {
+  Model& m = d.step.model;
+  size_t next = 0;
+  for (const Parameter& p : m.parameters) {
+    if (p.frozen) continue;
+    const ValueId gradient = d.gradients[next++];
+    if (gradient != kNone) m.graph.outputs.push_back({p.name + std::string(kGradientSuffix), gradient});
+  }
 }
 
 }  // namespace
@@ -69,17 +119,59 @@ StepGraph build_evaluation(const json& model, const TrainConfig& train, const Sc
 
 StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
                               const ClassCounts& counts, int64_t batch) {
-  StepGraph s = with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts);
-  const std::vector<ValueId> wanted = trainable(s.model);
-  ValueId loss = s.model.graph.output("loss");
-  LossScale scaled;
-  if (train.precision == Precision::f16) {
-    scaled = add_loss_scale(s.model);
-    loss = s.model.graph.add(op::mul, {loss, scaled.scale}, {}, "loss_scale", "/train/precision");
+  Differentiated d = differentiate(model, train, schema, counts, batch);
+  add_optimizer(d.step.model, train.optimizer, d.gradients, d.scaled);
+  return std::move(d.step);
+}
+
+StepGraph build_shown_step(const json& model, const TrainConfig& train, const Schema& schema,
+                           const ClassCounts& counts, int64_t batch) {
+  Differentiated d = differentiate(model, train, schema, counts, batch);
+  add_gradient_outputs(d);
+  add_optimizer(d.step.model, train.optimizer, d.gradients, d.scaled);
+  return std::move(d.step);
+}
+
+StepGraph build_shown_gradients(const json& model, const TrainConfig& train, const Schema& schema,
+                                const ClassCounts& counts, int64_t batch) {
+  Differentiated d = differentiate(model, train, schema, counts, batch);
+  add_gradient_outputs(d);
+  d.step.model.graph.updates.clear();
+  return std::move(d.step);
+}
+
+StepGraph build_gradients(const json& model, const TrainConfig& train, const Schema& schema,
+                          const ClassCounts& counts, int64_t batch, bool first) {
+  Differentiated d = differentiate(model, train, schema, counts, batch);
+  Graph& g = d.step.model.graph;
+  const std::vector<ValueId> sums = add_gradient_leaves(d.step.model, d.gradients);
+  const ValueId share = g.add_leaf(ValueKind::input, kShareInput, {DType::f32, {}});
+  const auto add = [&](const OpDef& op, ValueId a, ValueId b, ValueId sum) {
+    return g.add_node(op, {a, b}, {}, g.value(sum).name, "/train/accumulate", Phase::update)[0];
+  };
+  for (size_t i = 0; i < sums.size(); ++i) {
+    if (sums[i] == kNone) continue;
+    const ValueId part = add(op::mul, d.gradients[i], share, sums[i]);
+    g.updates.push_back({sums[i], first ? part : add(op::add, sums[i], part, sums[i])});
   }
-  const std::vector<ValueId> gradients = autodiff(s.model.graph, loss, wanted);
-  add_optimizer(s.model, train.optimizer, gradients, scaled);
-  return s;
+  return std::move(d.step);
+}
+
+Model build_update(const json& model, const TrainConfig& train, const Schema& schema,
+                   const ClassCounts& counts, int64_t batch) {
+  Differentiated d = differentiate(model, train, schema, counts, batch);
+  Model& m = d.step.model;
+  const std::vector<ValueId> sums = add_gradient_leaves(m, d.gradients);
+  m.graph.nodes.clear();  // what the update reads are leaves
+  m.graph.outputs.clear();
+  m.graph.updates.clear();
+  add_optimizer(m, train.optimizer, sums, d.scaled);
+  std::vector<Node> update = std::move(m.graph.nodes);
+  m.graph = rebuild(m.graph, update, std::vector<ValueId>(m.graph.values.size(), kNone));
+  for (Parameter& p : m.parameters) p.value = m.graph.find(p.name);
+  for (StateLeaf& s : m.states) s.value = m.graph.find(s.name);
+  m.layers.clear();  // their outputs are gone
+  return std::move(m);
 }
 
 Schema schema_from_model(const json& model) {

@@ -30,6 +30,23 @@ DL_API StepGraph build_evaluation(const json& model, const TrainConfig& train, c
 // The whole training step: forward, losses, gradients, updates.
 DL_API StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
                                      const ClassCounts& counts, int64_t batch);
+// The same with the gradients of parameters as outputs, "<parameter>/gradient".
+DL_API StepGraph build_shown_step(const json& model, const TrainConfig& train, const Schema& schema,
+                                  const ClassCounts& counts, int64_t batch);
+// These outputs alone: forward, losses and gradients; nothing is updated.
+DL_API StepGraph build_shown_gradients(const json& model, const TrainConfig& train, const Schema& schema,
+                                       const ClassCounts& counts, int64_t batch);
+
+// The same cut in two, for steps whose gradients are summed over several batches. The first part has forward, losses and
+// gradients; it adds the share of its batch in the step, the input "share" (f32 []), times each gradient to the state leaf
+// "<parameter>/gradient", or writes it there when `first`. The other part updates the parameters from these leaves.
+inline constexpr const char* kShareInput = "share";
+inline constexpr std::string_view kGradientSuffix = "/gradient";
+DL_API StepGraph build_gradients(const json& model, const TrainConfig& train, const Schema& schema,
+                                 const ClassCounts& counts, int64_t batch, bool first);
+// Its parameters and states are all that a run has.
+DL_API Model build_update(const json& model, const TrainConfig& train, const Schema& schema,
+                          const ClassCounts& counts, int64_t batch);
 
 // The schema of data that would fit a model which declares its inputs: one class target for each output of the form
 // (batch, classes), numbers for others. For --plan without data.

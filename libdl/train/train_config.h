@@ -10,6 +10,7 @@
 #include "nn/schedule.h"
 #include "passes/precision.h"
 #include "passes/recompute.h"
+#include "train/average_config.h"
 
 namespace dl {
 
@@ -17,14 +18,25 @@ struct EarlyStopping {
   std::string metric = "valid.loss";
   int64_t patience = 5;
   double min_delta = 0;
+  int64_t start_from_epoch = 0;
+  std::optional<double> diverged_at;
+  bool restore_best = false;
 };
 constexpr auto fields(const EarlyStopping*) {
   return std::tuple{
       field("metric", &EarlyStopping::metric, "What must improve, for example valid.accuracy or train.loss."),
-      field("patience", &EarlyStopping::patience, "Epochs without improvement after which training stops.")
+      field("patience", &EarlyStopping::patience,
+            "Validations without improvement after which training stops.")
           .at_least(1),
       field("min_delta", &EarlyStopping::min_delta, "Least change that counts as an improvement.")
           .at_least(0),
+      field("start_from_epoch", &EarlyStopping::start_from_epoch,
+            "Epochs at the start in which a lack of improvement does not count.")
+          .at_least(0),
+      field("diverged_at", &EarlyStopping::diverged_at,
+            "Value of the metric at which, or beyond which, training stops at once: it has diverged."),
+      field("restore_best", &EarlyStopping::restore_best,
+            "Write the model of the best epoch by this metric, as save.best does."),
   };
 }
 
@@ -43,13 +55,18 @@ constexpr auto fields(const SaveConfig*) {
 
 struct TrainConfig {
   int64_t epochs = 10;
+  int64_t max_steps = 0;
   int64_t batch_size = 128;
+  int64_t accumulate = 1;
+  std::string validate_every = "1 epoch";
+  bool train_metrics = false;
   Losses loss;
   Optimizer optimizer;
   Schedule schedule;
   std::vector<std::string> metrics;
   std::optional<EarlyStopping> early_stopping;
   SaveConfig save;
+  std::optional<Average> average;
   Recompute recompute;
   Precision precision = Precision::f32;
   bool shuffle = true;
@@ -61,7 +78,25 @@ constexpr auto fields(const TrainConfig*) {
   return std::tuple{
       field("epochs", &TrainConfig::epochs, "Epochs in total; a resumed run counts those it has done.")
           .at_least(0),
-      field("batch_size", &TrainConfig::batch_size, "Samples in one step.").at_least(1),
+      field("max_steps", &TrainConfig::max_steps,
+            "Steps at most; schedules then end with them. 0: as many as the epochs have.")
+          .at_least(0),
+      field("batch_size", &TrainConfig::batch_size, "Samples that go through the network at once.")
+          .at_least(1),
+      field("accumulate", &TrainConfig::accumulate,
+            "Batches of one step: their gradients are summed before parameters change, which gives the step "
+            "of a batch "
+            "so many times larger, to rounding, in the memory of one. Batch norm takes its statistics from "
+            "each batch.")
+          .at_least(1),
+      field("validate_every", &TrainConfig::validate_every,
+            "How often the validation part is judged: \"1 epoch\", \"500 steps\" or \"never\"; at the end of "
+            "the run in "
+            "any case but the last."),
+      field("train_metrics", &TrainConfig::train_metrics,
+            "Judge the training part after each epoch as well, without augmentation: train.accuracy and the "
+            "like. "
+            "train.loss stays the mean over the epoch's steps."),
       field("loss", &TrainConfig::loss,
             "The loss, or a map from output to loss; else cross entropy for classes and mean squared error "
             "for numbers."),
@@ -70,6 +105,8 @@ constexpr auto fields(const TrainConfig*) {
       field("metrics", &TrainConfig::metrics, "Metrics of the validation part besides the loss."),
       field("early_stopping", &TrainConfig::early_stopping, "Ends the run when a metric no longer improves."),
       field("save", &TrainConfig::save, "Checkpoints, and which epoch becomes the model."),
+      field("average", &TrainConfig::average,
+            "Makes the model an average of the parameters along the run; none when absent."),
       field(
           "recompute", &TrainConfig::recompute,
           "What the backward part computes again instead of keeping it, which takes less memory, more time, "
@@ -91,5 +128,8 @@ constexpr auto fields(const TrainConfig*) {
             "Part of the data set to validate on after each epoch; ignored when it is absent."),
   };
 }
+
+// What single fields cannot tell; makes early_stopping.restore_best the same as save.best. Error (config).
+void check_train(TrainConfig& config);
 
 }  // namespace dl

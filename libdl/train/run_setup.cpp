@@ -1,0 +1,142 @@
+#include "train/run_setup.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "base/str.h"
+#include "train/average_graph.h"
+#include "train/device.h"
+#include "train/monitor.h"
+
+namespace dl {
+namespace {
+
+TrainConfig parse_train(const json& config) {
+  TrainConfig t;
+  parse_fields(t, config.value("train", json::object()), "/train");
+  check_train(t);
+  return t;
+}
+
+const json& model_section(const json& config) {
+  const auto it = config.find("model");
+  if (it == config.end())
+    throw Error(Exit::config, "", "there is no section \"model\", expected a network to train",
+                "dl-train --init prints a first config");
+  return *it;
+}
+
+}  // namespace
+
+RunSetup::RunSetup(TrainRequest r)
+    : request(std::move(r)),
+      config(parse_train(request.config)),
+      section(model_section(request.config)),
+      data(request.data, {.tmp = request.tmp}),
+      valid_file(request.valid.empty()
+                     ? nullptr
+                     : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
+      options{.passes = request.passes, .device = open_device(request.device), .threads = request.threads},
+      resident(resident_bytes()),
+      loader(data, loading()),
+      counts(has_balanced_classes(config.loss) ? class_counts(data, config.split) : ClassCounts()),
+      pool(pool_create(request.threads)),
+      valid_split_(choose_valid_split()) {
+  options.passes.recompute = config.recompute;
+  options.passes.precision = config.precision;
+  const auto step_at = [&](int64_t batch) { return step_graph(batch, false); };
+  step = step_at(full_batch());
+  whole = config.accumulate > 1 ? build_update(section, config, schema(), counts, full_batch()) : step.model;
+  if (config.average) add_averages(whole);
+  plan = make_plan(step.model.graph, options);
+  require_device_memory(
+      plan, full_batch(), [&](int64_t batch) { return make_plan(step_at(batch).model.graph, options); },
+      further_state());
+  check_watched(config, valid_split_);
+  footprint = predict_footprint();
+}
+
+LoaderOptions RunSetup::loading() const {
+  return {.split = config.split,
+          .batch_size = config.batch_size,
+          .seed = request.seed,
+          .shuffle = config.shuffle,
+          .drop_last = config.drop_last,
+          .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+}
+
+LoaderOptions RunSetup::valid_loading() const {
+  return {.split = valid_split_, .batch_size = config.batch_size, .shuffle = false, .augment = {}};
+}
+
+std::string RunSetup::choose_valid_split() const {
+  if (valid_file) {
+    for (const std::string& name : {config.valid_split, std::string("test"), std::string("train")})
+      if (valid_file->has(name)) return name;
+    return valid_file->splits().empty() ? "" : valid_file->splits().front();
+  }
+  return data.has(config.valid_split) && data.rows(config.valid_split) > 0 ? config.valid_split : "";
+}
+
+int64_t RunSetup::further_state() const {
+  int64_t bytes = 0;
+  const auto add = [&](const std::string& name, ValueId value) {
+    if (plan.graph.find(name) == kNone) bytes += whole.graph.type(value).bytes();
+  };
+  for (const Parameter& p : whole.parameters) add(p.name, p.value);
+  for (const StateLeaf& s : whole.states) add(s.name, s.value);
+  return bytes;
+}
+
+Footprint RunSetup::predict_footprint() const {
+  Footprint f;
+  f.add(plan, resident);
+  f.parameters += further_state();
+  if (plan.device) f.device.parameters += further_state();
+  f.add(data, loading());
+  if (!valid_split_.empty()) f.add(valid_data(), valid_loading());
+  if (config.save.best.empty()) return f;
+  for (const Parameter& p : whole.parameters) f.best += whole.graph.type(p.value).bytes();
+  for (const StateLeaf& s : whole.states)
+    if (!s.optimizer) f.best += whole.graph.type(s.value).bytes();
+  return f;
+}
+
+int64_t RunSetup::steps_per_epoch() const {
+  return (loader.batches() + config.accumulate - 1) / config.accumulate;
+}
+
+int64_t RunSetup::total_steps() const {
+  const int64_t all = config.epochs * steps_per_epoch();
+  return config.max_steps > 0 ? std::min(all, config.max_steps) : all;
+}
+
+double RunSetup::total_epochs() const {
+  return static_cast<double>(total_steps()) / static_cast<double>(steps_per_epoch());
+}
+
+double RunSetup::learning_rate(int64_t step) const {
+  if (const SwaAverage* swa = swa_of(config.average))
+    if (const auto fixed = swa_rate(*swa, step, steps_per_epoch())) return *fixed;
+  return rate(config.schedule, base_lr(config.optimizer), step, steps_per_epoch(), total_epochs());
+}
+
+StepGraph RunSetup::step_graph(int64_t batch, bool first_of_step) const {
+  if (config.accumulate > 1) return build_gradients(section, config, schema(), counts, batch, first_of_step);
+  return (request.tensorboard.empty() ? build_training_step : build_shown_step)(section, config, schema(),
+                                                                                counts, batch);
+}
+
+Model RunSetup::evaluation_model(int64_t batch, bool averaged) const {
+  Model network = build_evaluation(section, config, schema(), counts, batch).model;
+  if (averaged) use_averages(network);
+  return network;
+}
+
+Model RunSetup::statistics_model(int64_t batch) const {
+  Model network;
+  network.graph = statistics_step(build_model(section, build_options(schema(), batch, true)));
+  return network;
+}
+
+}  // namespace dl
