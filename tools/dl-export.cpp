@@ -59,9 +59,9 @@ int list_mapping(cli::Invocation& in, const Graph& graph) {
 }
 
 // Random batches of two sizes, and samples of the data set when there is one.
-std::vector<OnnxInputs> batches_of(cli::Invocation& in, const Inference& network,
-                                   const ExportConfig& config) {
-  std::vector<OnnxInputs> out;
+std::vector<NetworkInputs> batches_of(cli::Invocation& in, const Inference& network,
+                                      const ExportConfig& config) {
+  std::vector<NetworkInputs> out;
   const auto known = build_options(network.schema(), 1, false).normalization;
   out.push_back(random_inputs(network.network(1).graph, known, in.seed));
   if (config.samples > 1)
@@ -75,7 +75,7 @@ std::vector<OnnxInputs> batches_of(cli::Invocation& in, const Inference& network
                        .shuffle = false,
                        .augment = {}});
   const Batch& batch = loader.next();
-  OnnxInputs& real = out.emplace_back();
+  NetworkInputs& real = out.emplace_back();
   for (size_t i = 0; i < data.schema().inputs.size(); ++i)
     real[data.schema().inputs[i].name] = batch.columns[i].clone();
   return out;
@@ -91,9 +91,9 @@ void check_target(const std::string& path, bool force) {
     throw Error(Exit::io, {}, str(path, ": exists and was not written by dl-export"), "--force replaces it");
 }
 
-json agreement_record(const std::vector<OnnxAgreement>& found) {
+json agreement_record(const std::vector<Agreement>& found) {
   json out = json::array();
-  for (const OnnxAgreement& a : found)
+  for (const Agreement& a : found)
     out.push_back({{"output", a.output},
                    {"samples", a.samples},
                    {"largest", a.scale},
@@ -118,17 +118,17 @@ int run(cli::Invocation& in) {
   TensorMap values = network.model().parameters;
   const OnnxFile file = to_onnx(
       graph, values, {.batch = kAnyBatch, .producer_version = DL_VERSION, .metadata = metadata_of(network)});
-  std::vector<OnnxAgreement> found;
+  std::vector<Agreement> found;
   if (config.verify) {
-    const OnnxTolerance tolerance{config.rtol, config.atol};
+    const Tolerance tolerance{config.rtol, config.atol};
     found = verify_onnx(
         file.bytes, [&](int64_t batch) { return network.network(batch).graph; }, values,
         batches_of(in, network, config), pool.get(), tolerance, open_device(in.device));
-    require_agreement(found, tolerance);
+    require_agreement(found, tolerance, "the ONNX file");
   } else {
     in.log.warning("the file is not verified (--no-verify)");
   }
-  for (const OnnxAgreement& a : found)
+  for (const Agreement& a : found)
     in.log.info(str("output '", a.output, "': ", a.samples, " samples agree, worst difference ", a.worst,
                     " (largest value ", a.scale, ')'));
   const json record{{"format", "onnx"},

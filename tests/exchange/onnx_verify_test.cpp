@@ -55,7 +55,9 @@ std::map<std::string, Tensor> values() {
   return all;
 }
 
-std::vector<OnnxInputs> batches() { return {random_inputs(build(1), {}, 1), random_inputs(build(3), {}, 2)}; }
+std::vector<NetworkInputs> batches() {
+  return {random_inputs(build(1), {}, 1), random_inputs(build(3), {}, 2)};
+}
 
 }  // namespace
 
@@ -64,16 +66,16 @@ TEST_CASE("a written network agrees with its plan on batches of several sizes") 
   std::map<std::string, Tensor> v = values();
   const OnnxFile file = to_onnx(build(kBatch), v, {.batch = kBatch});
   CHECK(file.opset == 13);
-  const std::vector<OnnxAgreement> found = verify_onnx(file.bytes, build, v, batches(), workers.pool);
+  const std::vector<Agreement> found = verify_onnx(file.bytes, build, v, batches(), workers.pool);
   REQUIRE(found.size() == 2);
-  for (const OnnxAgreement& a : found) {
+  for (const Agreement& a : found) {
     CAPTURE(a.output);
     CHECK(a.samples == 4);
     CHECK(a.labels == 4);
     CHECK(a.within({}));
     CHECK(a.scale > 0);
   }
-  require_agreement(found, {});
+  require_agreement(found, {}, "the ONNX file");
 }
 
 TEST_CASE("one altered weight in the file is found, and the error names the output") {
@@ -83,11 +85,11 @@ TEST_CASE("one altered weight in the file is found, and the error names the outp
   REQUIRE(m.ParseFromString(to_onnx(build(kBatch), v, {.batch = kBatch}).bytes));
   for (auto& t : *m.mutable_graph()->mutable_initializer())
     if (t.name() == "logits.bias") (*t.mutable_raw_data())[2] ^= 0x40;
-  const OnnxTolerance tolerance;
-  const std::vector<OnnxAgreement> found =
+  const Tolerance tolerance;
+  const std::vector<Agreement> found =
       verify_onnx(m.SerializeAsString(), build, v, batches(), workers.pool, tolerance);
   try {
-    require_agreement(found, tolerance);
+    require_agreement(found, tolerance, "the ONNX file");
     FAIL("no error");
   } catch (const Error& e) {
     CHECK(e.code == Exit::numeric);
@@ -96,7 +98,7 @@ TEST_CASE("one altered weight in the file is found, and the error names the outp
 }
 
 TEST_CASE("another first place counts as a wrong label unless the scores are as close as the tolerance") {
-  OnnxAgreement a{.output = "y", .samples = 1, .scale = 1, .worst = 0, .labels = 1, .wrong = 1};
+  Agreement a{.output = "y", .samples = 1, .scale = 1, .worst = 0, .labels = 1, .wrong = 1};
   CHECK_FALSE(a.within({}));
   a.wrong = 0;
   CHECK(a.within({}));
@@ -106,16 +108,16 @@ TEST_CASE("another first place counts as a wrong label unless the scores are as 
 }
 
 TEST_CASE("random inputs depend on the seed alone and follow the normalisation that is known") {
-  const OnnxInputs a = random_inputs(build(2), {}, 5), b = random_inputs(build(2), {}, 5),
-                   c = random_inputs(build(2), {}, 6);
-  const auto bytes = [](const OnnxInputs& in) {
+  const NetworkInputs a = random_inputs(build(2), {}, 5), b = random_inputs(build(2), {}, 5),
+                      c = random_inputs(build(2), {}, 6);
+  const auto bytes = [](const NetworkInputs& in) {
     return std::vector<uint8_t>(in.at("image").data<uint8_t>().begin(), in.at("image").data<uint8_t>().end());
   };
   CHECK(bytes(a) == bytes(b));
   CHECK(bytes(a) != bytes(c));
   Graph g;
   g.add_leaf(ValueKind::input, "x", {DType::f32, {500, 2}});
-  const OnnxInputs x = random_inputs(g, {{"x", {{100, -3}, {1, 0.5f}}}}, 1);
+  const NetworkInputs x = random_inputs(g, {{"x", {{100, -3}, {1, 0.5f}}}}, 1);
   double mean[2] = {0, 0};
   for (size_t i = 0; i < 1000; ++i) mean[i % 2] += static_cast<double>(x.at("x").data<float>()[i]) / 500;
   CHECK(mean[0] == doctest::Approx(100).epsilon(0.01));
