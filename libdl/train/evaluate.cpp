@@ -75,7 +75,8 @@ void check_compatible(const Schema& model, const Schema& data, const std::string
     if (!have)
       throw Error(Exit::data,
                   str(data_name, ": has no target '", want.name, "', the model was trained on it"));
-    if (have->kind != want.kind || have->type != want.type || have->classes != want.classes)
+    const bool classes = have->kind != TargetKind::regression && want.kind != TargetKind::regression;
+    if ((!classes && (have->kind != want.kind || have->type != want.type)) || have->classes != want.classes)
       throw Error(Exit::data, str(data_name, ": target '", want.name,
                                   "' has other classes or another type than the model was trained on"));
   }
@@ -110,10 +111,16 @@ Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptio
   e.split = choose_split(data, options.config.split);
   e.heads = heads_of(network);
   e.metrics = metrics_of(e.heads, options.config);
+  const bool soft =
+      has_soft_targets(network.schema());  // else the loss takes labels, which mixtures do not have
   const bool with_loss =
-      network.add_loss() || (data.has("train") && network.add_loss(class_counts(data, "train")));
-  const LoaderOptions loading{
-      .split = e.split, .batch_size = options.config.batch_size, .shuffle = false, .augment = {}};
+      (soft || !has_soft_targets(data.schema())) &&
+      (network.add_loss() || (data.has("train") && network.add_loss(class_counts(data, "train"))));
+  const LoaderOptions loading{.split = e.split,
+                              .batch_size = options.config.batch_size,
+                              .shuffle = false,
+                              .augment = {},
+                              .soft_targets = soft};
   if (options.begin) options.begin(predict_footprint(network, data, loading));
   Loader loader(data, loading);
   std::unique_ptr<PredictionsWriter> predictions;

@@ -50,6 +50,14 @@ double log_probability(OutputForm form, const std::vector<double>& row, size_t l
   return log_softmax_at(row, label);
 }
 
+// The first of the largest probabilities of row r.
+double most_probable(const Tensor& targets, int64_t r, int64_t classes) {
+  int64_t best = 0;
+  for (int64_t c = 1; c < classes; ++c)
+    if (element(targets, r * classes + c) > element(targets, r * classes + best)) best = c;
+  return static_cast<double>(best);
+}
+
 // Whether class i stands before class c in the order (score descending, class ascending, NaN last).
 bool stands_before(const std::vector<double>& scores, size_t i, size_t c) {
   const bool unknown_i = std::isnan(scores[i]), unknown_c = std::isnan(scores[c]);
@@ -180,6 +188,7 @@ void Metrics::add(const Tensor& outputs, const Tensor& targets, int64_t rows) {
 
 void Metrics::add_classes(const Tensor& outputs, const Tensor& targets, int64_t rows) {
   const bool binary = setup_.form == OutputForm::binary_logits;
+  const bool soft = targets.shape().rank() == 2 && targets.shape()[1] == classes_ && classes_ > 1;
   row_.assign(static_cast<size_t>(classes_), 0);
   for (int64_t r = 0; r < rows; ++r) {
     if (binary)
@@ -187,7 +196,7 @@ void Metrics::add_classes(const Tensor& outputs, const Tensor& targets, int64_t 
     else
       for (int64_t c = 0; c < classes_; ++c)
         row_[static_cast<size_t>(c)] = element(outputs, r * classes_ + c);
-    const double target = element(targets, r);
+    const double target = soft ? most_probable(targets, r, classes_) : element(targets, r);
     if (!(target >= 0 && target < static_cast<double>(classes_) && target == std::floor(target)))
       throw Error(Exit::data, str("sample ", samples_, ": label ", target, " is out of range, expected 0 to ",
                                   classes_ - 1));

@@ -63,7 +63,8 @@ class DL_API Metrics {
   explicit Metrics(MetricsSetup setup, const std::string& pointer = {});
 
   // The first `rows` rows of a batch; rows = -1: all. Targets: integer labels (n) or (n, 1) for
-  // classification (0 or 1 in any type for binary_logits), numbers of the output's size for regression. Error
+  // classification (0 or 1 in any type for binary_logits) or probabilities (n, classes), of which the largest is the
+  // label; numbers of the output's size for regression. Error
   // (data) for a label out of range, which names the sample by its running number.
   void add(const Tensor& outputs, const Tensor& targets, int64_t rows = -1);
   void add_loss(double mean, int64_t rows);  // mean loss of a batch

@@ -48,7 +48,7 @@ struct Trainer::Impl {
         resident(resident_bytes()),
         loader(data, loading()),
         counts(count_classes()),
-        step_graph(build_training_step(section, config, data.schema(), counts, full_batch())),
+        step_graph(build_training_step(section, config, loader.schema(), counts, full_batch())),
         model(step_graph.model),
         heads(step_graph.heads),
         pool(pool_create(request.threads)) {
@@ -56,7 +56,7 @@ struct Trainer::Impl {
     options.passes.precision = config.precision;
     plan = make_plan(model.graph, options);
     require_device_memory(plan, full_batch(), [&](int64_t batch) {
-      return make_plan(build_training_step(section, config, data.schema(), counts, batch).model.graph,
+      return make_plan(build_training_step(section, config, loader.schema(), counts, batch).model.graph,
                        options);
     });
     check_metrics();
@@ -64,15 +64,21 @@ struct Trainer::Impl {
   }
 
   LoaderOptions loading() const {
-    return {.split = config.split,
-            .batch_size = config.batch_size,
-            .seed = request.seed,
-            .shuffle = config.shuffle,
-            .drop_last = config.drop_last,
-            .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+    LoaderOptions o{.split = config.split,
+                    .batch_size = config.batch_size,
+                    .seed = request.seed,
+                    .shuffle = config.shuffle,
+                    .drop_last = config.drop_last,
+                    .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+    if (!o.augment.transforms.empty()) o.workers = request.threads;
+    return o;
   }
   LoaderOptions valid_loading() const {
-    return {.split = valid_split(), .batch_size = config.batch_size, .shuffle = false, .augment = {}};
+    return {.split = valid_split(),
+            .batch_size = config.batch_size,
+            .shuffle = false,
+            .augment = {},
+            .soft_targets = has_soft_targets(loader.schema())};
   }
   Footprint predict_footprint() const {
     Footprint f;
@@ -365,12 +371,12 @@ struct Trainer::Impl {
       return finish(result);
     }
     ExecutorCache train(
-        [this](int64_t b) { return build_training_step(section, config, data.schema(), counts, b).model; },
+        [this](int64_t b) { return build_training_step(section, config, loader.schema(), counts, b).model; },
         options, pool.get(), store, request.seed, arena);
     train.report_to(request.profile, "step");
     train.put(full_batch(), plan);
     ExecutorCache evaluate(
-        [this](int64_t b) { return build_evaluation(section, config, data.schema(), counts, b).model; },
+        [this](int64_t b) { return build_evaluation(section, config, loader.schema(), counts, b).model; },
         options, pool.get(), store, request.seed, arena);
     evaluate.report_to(request.profile, "evaluation");
     if (request.profile) request.profile->set_ceilings(measure_ceilings(plan, pool.get()));
