@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <numeric>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -72,7 +73,17 @@ void Dataset::Split::read_block(const Dataset& data, int64_t block,
         fail(at / width, str("value ", at % width, " of '", s.column_name(c), "' is ", number(v[at]),
                              ", expected a finite number"));
     }
-    if (c < s.inputs.size() || s.targets[c - s.inputs.size()].kind != TargetKind::class_index) continue;
+    if (c < s.inputs.size()) continue;
+    if (s.targets[c - s.inputs.size()].kind == TargetKind::class_probabilities)
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t width = row_bytes[c] / 4;
+        const auto* v = reinterpret_cast<const float*>(out[c]) + i * width;
+        const double sum = std::accumulate(v, v + width, 0.0);
+        if (*std::min_element(v, v + width) < 0 || std::abs(sum - 1) > 1e-3)
+          fail(i, str("the probabilities '", s.column_name(c), "' sum to ", number(static_cast<float>(sum)),
+                      ", expected numbers from 0 on that sum to 1"));
+      }
+    if (s.targets[c - s.inputs.size()].kind != TargetKind::class_index) continue;
     const auto classes = static_cast<int64_t>(s.targets[c - s.inputs.size()].classes.size());
     const auto* label = reinterpret_cast<const int32_t*>(out[c]);
     for (int64_t i = 0; i < n; ++i)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -20,6 +21,9 @@ void fisher_yates(std::vector<int64_t>& v, Random random) {
   for (size_t i = v.size(); i > 1; --i)
     std::swap(v[i - 1], v[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
 }
+
+// One more than is prepared ahead: what next() shows is not refilled meanwhile. Each further worker has one in hand.
+int64_t loader_slots(const LoaderOptions& o) { return std::max(1, o.prefetch + std::max(1, o.workers)); }
 
 }  // namespace
 
@@ -68,62 +72,69 @@ int64_t Permutation::operator[](int64_t i) {
 }
 
 struct Loader::Impl {
+  // A batch being prepared, or prepared and waiting, or shown.
+  struct Slot {
+    Batch batch;
+    std::vector<Tensor> raw;     // as the data set has them, where mixing makes others of them
+    std::vector<int64_t> ahead;  // blocks to read when this batch is done
+    std::exception_ptr error;
+    uint64_t turn = 0;
+    int64_t number = 0;  // counts the batches of a turn
+    Image work;
+  };
+
   const Dataset& data;
   const LoaderOptions options;
   Augmenter augmenter;
   int64_t rows, batches, block_rows = 0, window_blocks = 0;
 
-  // Of the preparing thread (or of next() when there is none).
+  std::mutex mutex;  // of everything below
+  std::condition_variable wake, filled;
   std::optional<Permutation> order;
   int64_t order_epoch = -1;
-  Image work;
-
-  struct Slot {
-    Batch batch;
-    std::exception_ptr error;
-    uint64_t turn = 0;
-  };
-  std::mutex mutex;
-  std::condition_variable wake, filled;
   std::vector<std::unique_ptr<Slot>> slots;
-  std::deque<Slot*> empty, full;
-  Slot* shown = nullptr;         // what next() returned last
-  int64_t epoch = 0, batch = 0;  // what is prepared next
-  uint64_t turn = 0;             // counts set_position: older results are dropped
+  std::deque<Slot*> empty;
+  std::map<int64_t, Slot*> full;  // by number
+  Slot* shown = nullptr;          // what next() returned last
+  int64_t epoch = 0, batch = 0;   // what is prepared next
+  int64_t next_number = 0,
+          number = 0;  // of the batch that is prepared next, and of the one that is shown next
+  uint64_t turn = 0;   // counts set_position: older results are dropped
   bool stop = false;
   double waited = 0;
-  std::thread thread;
+  std::vector<std::thread> threads;
 
   Impl(const Dataset& d, const LoaderOptions& o);
   ~Impl();
-  void advance() {
-    if (++batch == batches) batch = 0, ++epoch;
-  }
-  void prepare(Batch& b);
-  void load_ahead(int64_t position);
-  void fill(Slot& slot, int64_t e, int64_t i);
+  void claim(Slot& slot);
+  void prepare(Slot& slot) const;
+  void fill(Slot& slot) const;
   void run();
+
+ private:
+  void plan_ahead(Slot& slot, int64_t position);
+  std::vector<void*> shape_columns(std::vector<Tensor>& columns, const Schema& schema, int64_t n) const;
 };
 
 Loader::Impl::Impl(const Dataset& d, const LoaderOptions& o)
-    : data(d), options(o), augmenter(o.augment, d.schema(), o.seed), rows(d.rows(o.split)) {
+    : data(d), options(o), augmenter(o.augment, d.schema(), o.seed, o.soft_targets), rows(d.rows(o.split)) {
   if (rows == 0) throw Error(Exit::data, str(d.name(), ": split '", o.split, "' is empty"));
   if (o.batch_size < 1) throw Error(Exit::internal, "batch size below 1");
   batches = o.drop_last ? rows / o.batch_size : (rows + o.batch_size - 1) / o.batch_size;
   if (batches == 0)
     throw Error(Exit::data, str(d.name(), ": split '", o.split, "' has ", rows,
                                 " rows, expected at least one batch of ", o.batch_size));
+  augmenter.fit(d, o.split);
   if (!d.in_memory(o.split)) {
     block_rows = d.block_rows(o.split);
     window_blocks =
         std::max<int64_t>(1, d.cached_blocks(o.split) / 2);  // half for the window, half for the next one
   }
-  for (int i = 0; i < std::max(1, o.prefetch + 1);
-       ++i) {  // one more: what next() shows is not refilled meanwhile
+  for (int64_t i = 0; i < loader_slots(o); ++i) {
     slots.push_back(std::make_unique<Slot>());
     empty.push_back(slots.back().get());
   }
-  if (o.prefetch > 0) thread = std::thread([this] { run(); });
+  for (int i = 0; o.prefetch > 0 && i < std::max(1, o.workers); ++i) threads.emplace_back([this] { run(); });
 }
 
 Loader::Impl::~Impl() {
@@ -132,22 +143,29 @@ Loader::Impl::~Impl() {
     stop = true;
   }
   wake.notify_all();
-  if (thread.joinable()) thread.join();
+  for (std::thread& t : threads) t.join();
 }
 
-// Reads blocks of the next window in step with the use of this one, so that no batch waits for a whole
-// window.
-void Loader::Impl::load_ahead(int64_t position) {
+// Blocks of the next window are read in step with the use of this one, so that no batch waits for a whole window.
+void Loader::Impl::plan_ahead(Slot& slot, int64_t position) {
   const int64_t w = order->window_of(position), begin = order->window_begin(w),
                 size = order->window_begin(w + 1) - begin;
   const std::span<const int64_t> next = order->blocks(w + 1);
   const auto count = static_cast<int64_t>(next.size());
   const int64_t from = (position - begin) * count / size,
                 to = std::min(count, (position - begin + options.batch_size) * count / size + 1);
-  for (int64_t i = from; i < to; ++i) data.preload(options.split, next[static_cast<size_t>(i)]);
+  for (int64_t i = from; i < to; ++i) slot.ahead.push_back(next[static_cast<size_t>(i)]);
 }
 
-void Loader::Impl::prepare(Batch& b) {
+// Gives the slot the next batch: its number and its samples. Called with the mutex held where there are threads.
+void Loader::Impl::claim(Slot& slot) {
+  Batch& b = slot.batch;
+  slot.turn = turn;
+  slot.number = next_number++;
+  slot.ahead.clear();
+  b.epoch = epoch;
+  b.index = batch;
+  if (++batch == batches) batch = 0, ++epoch;
   const int64_t first = b.index * options.batch_size;
   b.rows = std::min(options.batch_size, rows - first);
   b.samples.resize(static_cast<size_t>(b.rows));
@@ -157,34 +175,59 @@ void Loader::Impl::prepare(Batch& b) {
   }
   for (int64_t i = 0; i < b.rows; ++i)
     b.samples[static_cast<size_t>(i)] = options.shuffle ? (*order)[first + i] : first + i;
+  if (options.shuffle && block_rows) plan_ahead(slot, first);
+}
 
-  const Schema& schema = data.schema();
-  b.columns.resize(schema.columns());
+// Tensors of n rows for the columns of a schema; where they are.
+std::vector<void*> Loader::Impl::shape_columns(std::vector<Tensor>& columns, const Schema& schema,
+                                               int64_t n) const {
+  columns.resize(schema.columns());
   std::vector<void*> out(schema.columns());
   for (size_t c = 0; c < out.size(); ++c) {
-    TensorType type{schema.column_type(c).dtype, {b.rows}};
+    TensorType type{schema.column_type(c).dtype, {n}};
     for (int64_t d : schema.column_type(c).shape) type.shape.push_back(d);
-    if (b.columns[c].type() != type || !b.columns[c].defined()) b.columns[c] = Tensor(type);
-    out[c] = b.columns[c].raw();
+    if (columns[c].type() != type || !columns[c].defined()) columns[c] = Tensor(type);
+    out[c] = columns[c].raw();
   }
-  data.gather(options.split, b.samples, out);
-  if (options.shuffle && block_rows) load_ahead(first);
-  if (augmenter.empty()) return;
+  return out;
+}
+
+void Loader::Impl::prepare(Slot& slot) const {
+  Batch& b = slot.batch;
+  const Schema &in = data.schema(), &out = augmenter.schema();
+  const bool soft = augmenter.softens();
+  const std::vector<void*> read = shape_columns(soft ? slot.raw : b.columns, in, b.rows);
+  data.gather(options.split, b.samples, read);
+  for (int64_t block : slot.ahead) data.preload(options.split, block);
+  std::vector<void*> own(in.columns()), mixed(in.columns());
+  std::vector<const void*> other(in.columns());
+  const auto at = [](const std::vector<void*>& columns, const Schema& schema, size_t c, int64_t row) {
+    return static_cast<unsigned char*>(columns[c]) + row * schema.column_type(c).bytes();
+  };
+  const auto epoch_of = static_cast<uint64_t>(b.epoch);
+  for (int64_t i = 0; !augmenter.empty() && i < b.rows; ++i) {
+    for (size_t c = 0; c < own.size(); ++c) own[c] = at(read, in, c, i);
+    augmenter.apply(own, epoch_of, static_cast<uint64_t>(b.samples[static_cast<size_t>(i)]), slot.work);
+  }
+  if (!soft) return;
+  const std::vector<void*> written = shape_columns(b.columns, out, b.rows);
   for (int64_t i = 0; i < b.rows; ++i) {
-    std::vector<void*> sample(schema.inputs.size());
-    for (size_t c = 0; c < sample.size(); ++c)
-      sample[c] = static_cast<unsigned char*>(out[c]) + i * schema.inputs[c].type.bytes();
-    augmenter.apply(sample, static_cast<uint64_t>(b.epoch),
-                    static_cast<uint64_t>(b.samples[static_cast<size_t>(i)]), work);
+    const auto sample = static_cast<uint64_t>(b.samples[static_cast<size_t>(i)]);
+    const int64_t partner = augmenter.mixes() ? augmenter.partner(epoch_of, sample, b.rows) : i;
+    for (size_t c = 0; c < own.size(); ++c) {
+      own[c] = at(read, in, c, i);
+      other[c] = at(read, in, c, partner);
+      mixed[c] = at(written, out, c, i);
+    }
+    augmenter.mix(mixed, std::vector<const void*>(own.begin(), own.end()), other, epoch_of, sample,
+                  slot.work);
   }
 }
 
-void Loader::Impl::fill(Slot& slot, int64_t e, int64_t i) {
-  slot.batch.epoch = e;
-  slot.batch.index = i;
+void Loader::Impl::fill(Slot& slot) const {
   slot.error = nullptr;
   try {
-    prepare(slot.batch);
+    prepare(slot);
   } catch (...) { slot.error = std::current_exception(); }
 }
 
@@ -195,13 +238,14 @@ void Loader::Impl::run() {
     if (stop) return;
     Slot* const slot = empty.front();
     empty.pop_front();
-    const int64_t e = epoch, i = batch;
-    slot->turn = turn;
-    advance();
+    claim(*slot);
     lock.unlock();
-    fill(*slot, e, i);
+    fill(*slot);
     lock.lock();
-    (slot->turn == turn ? full : empty).push_back(slot);
+    if (slot->turn == turn)
+      full[slot->number] = slot;
+    else
+      empty.push_back(slot);
     filled.notify_one();
   }
 }
@@ -210,7 +254,10 @@ int64_t loader_bytes(const Dataset& data, const LoaderOptions& options) {
   const Schema& schema = data.schema();
   int64_t sample = static_cast<int64_t>(sizeof(int64_t));
   for (size_t c = 0; c < schema.columns(); ++c) sample += schema.column_type(c).bytes();
-  const int64_t rows = data.rows(options.split), batches = std::max(1, options.prefetch + 1);
+  if (const Augmenter augmenter(options.augment, schema, options.seed, options.soft_targets);
+      augmenter.softens())
+    for (size_t c = 0; c < schema.columns(); ++c) sample += augmenter.schema().column_type(c).bytes();
+  const int64_t rows = data.rows(options.split), batches = loader_slots(options);
   const int64_t order =
       data.in_memory(options.split) ? rows : rows / std::max<int64_t>(1, data.block_rows(options.split));
   return batches * std::min(rows, options.batch_size) * sample +
@@ -221,6 +268,7 @@ Loader::Loader(const Dataset& data, const LoaderOptions& options)
     : impl_(std::make_unique<Impl>(data, options)) {}
 Loader::~Loader() = default;
 
+const Schema& Loader::schema() const { return impl_->augmenter.schema(); }
 int64_t Loader::batches() const { return impl_->batches; }
 int64_t Loader::samples() const { return std::min(impl_->rows, impl_->batches * impl_->options.batch_size); }
 Shuffle Loader::shuffle() const { return impl_->block_rows ? Shuffle::block : Shuffle::full; }
@@ -229,17 +277,17 @@ double Loader::wait_seconds() const { return impl_->waited; }
 const Batch& Loader::next() {
   Impl& l = *impl_;
   const double start = steady_seconds();
-  if (!l.thread.joinable()) {
+  if (l.threads.empty()) {
     l.shown = l.slots.front().get();
-    l.fill(*l.shown, l.epoch, l.batch);
-    l.advance();
+    l.claim(*l.shown);
+    l.fill(*l.shown);
   } else {
     std::unique_lock lock(l.mutex);
     if (l.shown) l.empty.push_back(std::exchange(l.shown, nullptr));
     l.wake.notify_one();
-    l.filled.wait(lock, [&] { return !l.full.empty(); });
-    l.shown = l.full.front();
-    l.full.pop_front();
+    l.filled.wait(lock, [&] { return l.full.contains(l.number); });
+    l.shown = l.full.at(l.number);
+    l.full.erase(l.number++);
   }
   l.waited += steady_seconds() - start;
   if (l.shown->error) std::rethrow_exception(l.shown->error);
@@ -255,10 +303,11 @@ void Loader::set_position(int64_t epoch, int64_t batch) {
     l.epoch = epoch;
     l.batch = batch;
     ++l.turn;
-    l.empty.insert(l.empty.end(), l.full.begin(), l.full.end());
+    l.next_number = l.number = 0;
+    for (const auto& [number, slot] : l.full) l.empty.push_back(slot);
     l.full.clear();
   }
-  l.wake.notify_one();
+  l.wake.notify_all();
 }
 
 }  // namespace dl

@@ -1,6 +1,6 @@
 #pragma once
-// Batches of a split in an order that is a pure function of (seed, epoch), prepared ahead on one thread. What
-// a batch holds depends on its number alone, never on timing.
+// Batches of a split in an order that is a pure function of (seed, epoch), prepared ahead on threads of their own.
+// What a batch holds depends on its number alone, never on timing or on how many threads there are.
 #include <memory>
 #include <span>
 #include <string>
@@ -17,17 +17,19 @@ struct LoaderOptions {
   std::string split = "train";
   int64_t batch_size = 128;
   uint64_t seed = 0;
-  bool shuffle = true;     // false: in the order of the rows
-  bool drop_last = false;  // leave out the last batch when it is short
-  int prefetch = 3;        // batches prepared ahead; 0: none, no thread
-  AugmentConfig augment;   // applied on the fly, keyed by (seed, epoch, row)
+  bool shuffle = true;        // false: in the order of the rows
+  bool drop_last = false;     // leave out the last batch when it is short
+  int prefetch = 3;           // batches prepared ahead; 0: none, no thread
+  int workers = 1;            // threads that prepare batches
+  AugmentConfig augment;      // applied on the fly, keyed by (seed, epoch, row)
+  bool soft_targets = false;  // class labels become probabilities, as they do where samples are mixed
 };
 
 struct Batch {
   int64_t epoch = 0;
-  int64_t index = 0;             // within the epoch
-  int64_t rows = 0;              // batch_size, or fewer in the last batch
-  std::vector<Tensor> columns;   // inputs, then targets, (rows, sample shape) in the types of the data set
+  int64_t index = 0;            // within the epoch
+  int64_t rows = 0;             // batch_size, or fewer in the last batch
+  std::vector<Tensor> columns;  // inputs, then targets, (rows, sample shape) in the types of Loader::schema()
   std::vector<int64_t> samples;  // the row of each sample in the split
 };
 
@@ -39,6 +41,8 @@ class DL_API Loader {
   // `data` must outlive the loader. Error (Exit::data) for an empty or missing split.
   Loader(const Dataset& data, const LoaderOptions& options);
   ~Loader();
+  const Schema& schema()
+      const;                // of the batches: that of the data set, or with class labels as probabilities
   int64_t batches() const;  // in one epoch
   int64_t samples() const;  // in one epoch (drop_last leaves some out)
   Shuffle shuffle() const;  // which shuffle is in effect

@@ -102,6 +102,12 @@ const std::string& Schema::column_name(size_t i) const {
   return i < inputs.size() ? inputs[i].name : targets[i - inputs.size()].name;
 }
 
+bool has_soft_targets(const Schema& schema) {
+  for (const Target& t : schema.targets)
+    if (t.kind == TargetKind::class_probabilities) return true;
+  return false;
+}
+
 json Schema::dump() const {
   json in = json::object(), out = json::object(), norm = json::object();
   for (const Input& i : inputs) {
@@ -142,6 +148,10 @@ Schema Schema::parse(const json& j, const std::string& where) {
     const bool label = t.kind == TargetKind::class_index;
     if (label ? t.type != TensorType{DType::i32, {}} : t.type.dtype != DType::f32)
       bad(where, str("has a target '", t.name, "' of type ", t.type.text()));
+    if (t.kind == TargetKind::class_probabilities &&
+        t.type.shape != Shape{static_cast<int64_t>(t.classes.size())})
+      bad(where, str("has ", t.classes.size(), " classes for the probabilities '", t.name, "' of type ",
+                     t.type.text()));
     if (s.input(t.name)) bad(where, str("has an input and a target named '", t.name, "'"));
   }
   if (s.inputs.empty()) bad(where, "has no inputs");

@@ -24,15 +24,16 @@ struct Input {
   std::vector<std::string> columns;  // features: their names, one-hot columns as "colour=red"; may be empty
 };
 
-enum class TargetKind { class_index, regression };
+enum class TargetKind { class_index, regression, class_probabilities };
 constexpr auto enum_names(const TargetKind*) {
-  return std::to_array<std::string_view>({"class", "regression"});
+  return std::to_array<std::string_view>({"class", "regression", "class_probabilities"});
 }
 
 struct Target {
   std::string name;
   TargetKind kind = TargetKind::class_index;
-  TensorType type;                   // of one sample: class i32 (), regression f32 () or (K)
+  TensorType
+      type;  // of one sample: class i32 (), regression f32 () or (K), class_probabilities f32 (classes)
   std::vector<std::string> classes;  // names; their number is the number of classes
 };
 
@@ -56,5 +57,8 @@ struct DL_API Schema {
   // `where` names the file in messages (Exit::data).
   static Schema parse(const json& j, const std::string& where);
 };
+
+// Whether a target holds probabilities of classes in the place of a label.
+DL_API bool has_soft_targets(const Schema& schema);
 
 }  // namespace dl

@@ -106,7 +106,7 @@ void Statistics::add(const std::string& name, std::span<const void* const> colum
     const Target& t = schema_.targets[i];
     const auto* rows = static_cast<const uint8_t*>(columns[schema_.inputs.size() + i]);
     for (int64_t r = 0; r < count; ++r) {
-      if (t.kind == TargetKind::regression) {
+      if (t.kind != TargetKind::class_index) {
         add_row(it->targets[i], t.type.dtype, rows + r * t.type.bytes(), 1);
         continue;
       }

@@ -212,10 +212,37 @@ class LossBuilder {
            str("output '", output.name, "' gives ", y.shape.rank() > 1 ? y.shape[1] : 1,
                " values, the data set has ", target.classes, " classes"),
            "\"units\": \"$classes\" takes their number from the data set");
+    if (g_.type(leaf).dtype == DType::f32) return soft_cross_entropy(output, target, leaf, a);
     std::vector<ValueId> in{output.value, leaf};
     if (a.class_weights.balanced || !a.class_weights.each.empty())
       in.push_back(class_weights(output, target, a.class_weights));
     return emit("cross_entropy", in, {{"label_smoothing", a.label_smoothing}});
+  }
+
+  // Of probabilities q (batch, classes) with smoothing s and class weights w:
+  //   - sum_ik w_k ((1 - s) q_ik + s / C) log_softmax(x)_ik / sum_ik w_k q_ik
+  // which for labels, as probabilities of one class, is what cross_entropy gives.
+  ValueId soft_cross_entropy(const GraphOutput& output, const TargetInfo& target, ValueId leaf,
+                             const CrossEntropyLoss& a) {
+    const bool weighted = a.class_weights.balanced || !a.class_weights.each.empty();
+    const double keep = 1 - a.label_smoothing, each = a.label_smoothing / static_cast<double>(target.classes);
+    ValueId share = leaf, spread = kNone;
+    if (weighted) {
+      const ValueId weights = class_weights(output, target, a.class_weights);
+      share = emit("mul", {leaf, weights});
+      if (each > 0) spread = emit("scale_shift", {weights}, {{"scale", each}});
+    }
+    ValueId factor = share;
+    if (each > 0 && weighted)
+      factor = emit("add", {emit("scale_shift", {share}, {{"scale", keep}}), spread});
+    else if (each > 0)
+      factor = emit("scale_shift", {share}, {{"scale", keep}, {"shift", each}});
+    const ValueId log_p = emit("log_softmax", {output.value});
+    const ValueId terms = emit("mul", {log_p, factor});
+    if (weighted)
+      return emit("div", {emit("neg", {emit("reduce_sum", {terms})}), emit("reduce_sum", {share})});
+    return emit("scale_shift", {emit("reduce_mean", {terms})},
+                {{"scale", -static_cast<double>(target.classes)}});
   }
 
   ValueId class_weights(const GraphOutput& output, const TargetInfo& target, const ClassWeights& w) {

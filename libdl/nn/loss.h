@@ -38,7 +38,7 @@ struct FieldType<Losses> {
 // What the data set gives: the name of a target and the type of one sample.
 struct TargetInfo {
   std::string name;
-  TensorType type;      // class: i32 []; numbers: f32 [] or [K]
+  TensorType type;      // class: i32 [], or f32 [classes] for probabilities; numbers: f32 [] or [K]
   int64_t classes = 0;  // 0: not a class
   std::vector<int64_t> counts =
       {};  // samples of each class in the training part, for "balanced"; may be empty

@@ -194,7 +194,8 @@ void check_compatible(const Schema& model, const Schema& data, const std::string
     if (!have)
       throw Error(Exit::data,
                   str(data_name, ": has no target '", want.name, "', the model was trained on it"));
-    if (have->kind != want.kind || have->type != want.type || have->classes != want.classes)
+    const bool classes = have->kind != TargetKind::regression && want.kind != TargetKind::regression;
+    if ((!classes && (have->kind != want.kind || have->type != want.type)) || have->classes != want.classes)
       throw Error(Exit::data, str(data_name, ": target '", want.name,
                                   "' has other classes or another type than the model was trained on"));
   }
@@ -239,10 +240,15 @@ Evaluation evaluate(std::span<Inference* const> networks, const Dataset& data,
   e.split = choose_split(data, options.config.split);
   e.heads = heads_of(first, options.config, combined);
   e.metrics = metrics_of(e.heads, options.config);
+  const bool soft = has_soft_targets(first.schema());  // else the loss takes labels, which mixtures do not have
   const bool with_loss =
-      !combined && (first.add_loss() || (data.has("train") && first.add_loss(class_counts(data, "train"))));
-  const LoaderOptions loading{
-      .split = e.split, .batch_size = options.config.batch_size, .shuffle = false, .augment = {}};
+      !combined && (soft || !has_soft_targets(data.schema())) &&
+      (first.add_loss() || (data.has("train") && first.add_loss(class_counts(data, "train"))));
+  const LoaderOptions loading{.split = e.split,
+                              .batch_size = options.config.batch_size,
+                              .shuffle = false,
+                              .augment = {},
+                              .soft_targets = soft};
   if (options.begin) options.begin(predict_footprint(networks, data, loading, e, options.keep));
   Loader loader(data, loading);
   Answers answers(networks, data, options, e.heads, with_loss);

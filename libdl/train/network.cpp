@@ -60,7 +60,7 @@ BuildOptions build_options(const Schema& schema, int64_t batch, bool training) {
   for (const Input& input : schema.inputs) options.inputs.push_back({input.name, input.type});
   for (const auto& [name, n] : schema.normalization) options.normalization[name] = {n.mean, n.std};
   for (const Target& target : schema.targets)
-    if (target.kind == TargetKind::class_index && options.classes == 0)
+    if (target.kind != TargetKind::regression && options.classes == 0)
       options.classes = static_cast<int64_t>(target.classes.size());
   return options;
 }

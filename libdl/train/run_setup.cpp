@@ -57,16 +57,22 @@ RunSetup::RunSetup(TrainRequest r)
 }
 
 LoaderOptions RunSetup::loading() const {
-  return {.split = config.split,
-          .batch_size = config.batch_size,
-          .seed = request.seed,
-          .shuffle = config.shuffle,
-          .drop_last = config.drop_last,
-          .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+  LoaderOptions o{.split = config.split,
+                  .batch_size = config.batch_size,
+                  .seed = request.seed,
+                  .shuffle = config.shuffle,
+                  .drop_last = config.drop_last,
+                  .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
+  if (!o.augment.transforms.empty()) o.workers = request.threads;
+  return o;
 }
 
 LoaderOptions RunSetup::valid_loading() const {
-  return {.split = valid_split_, .batch_size = config.batch_size, .shuffle = false, .augment = {}};
+  return {.split = valid_split_,
+          .batch_size = config.batch_size,
+          .shuffle = false,
+          .augment = {},
+          .soft_targets = has_soft_targets(schema())};
 }
 
 std::string RunSetup::choose_valid_split() const {

@@ -40,7 +40,7 @@ class RunSetup {
   // what does not fit, Exit::memory when the device has too little of it.
   explicit RunSetup(TrainRequest request);
 
-  const Schema& schema() const { return data.schema(); }
+  const Schema& schema() const { return loader.schema(); }  // as the loader gives batches
   int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
   // Batches are what goes through the network at once; a step updates the parameters after train.accumulate of them.
   int64_t steps_per_epoch() const;

@@ -13,10 +13,9 @@ namespace {
 std::vector<TargetInfo> target_infos(const Schema& schema, const ClassCounts& counts) {
   std::vector<TargetInfo> out;
   for (const Target& t : schema.targets) {
-    TargetInfo info{
-        .name = t.name,
-        .type = t.type,
-        .classes = t.kind == TargetKind::class_index ? static_cast<int64_t>(t.classes.size()) : 0};
+    TargetInfo info{.name = t.name,
+                    .type = t.type,
+                    .classes = t.kind != TargetKind::regression ? static_cast<int64_t>(t.classes.size()) : 0};
     if (const auto it = counts.find(t.name); it != counts.end()) info.counts = it->second;
     out.push_back(std::move(info));
   }

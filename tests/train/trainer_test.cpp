@@ -180,3 +180,47 @@ TEST_CASE("a metric that needs a split which is not there is refused before the 
   r.config["train"]["save"] = {{"best", "valid.accuracy"}};
   CHECK_THROWS_AS(Trainer(r, {}), Error);
 }
+
+TEST_CASE(
+    "mixing of no strength trains as without it: soft targets, smoothing and class weights mean the same") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  for (const char* loss :
+       {R"("cross_entropy")", R"({"type": "cross_entropy", "label_smoothing": 0.2})",
+        R"({"type": "cross_entropy", "class_weights": "balanced"})",
+        R"({"type": "cross_entropy", "label_smoothing": 0.1, "class_weights": [0.5, 3]})"}) {
+    CAPTURE(loss);
+    json hard = config(2);
+    hard["train"]["loss"] = json::parse(loss);
+    json soft = hard;
+    soft["augment"] = json::parse(R"([{"type": "mixup", "p": 0}])");
+    TrainRequest a = request(folder, hard, data), b = request(folder, soft, data);
+    a.state_dir.clear();
+    b.state_dir.clear();
+    const TrainResult one = run(a), two = run(b);
+    for (const char* part : {"train", "valid"})
+      CHECK(one.metrics[part]["loss"].get<double>() ==
+            doctest::Approx(two.metrics[part]["loss"].get<double>()).epsilon(2e-4));
+    CHECK(one.metrics["valid"]["accuracy"] == two.metrics["valid"]["accuracy"]);
+  }
+}
+
+TEST_CASE("training on mixtures learns, resumes to the byte, and its model is judged by labels") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  json c = config(20);
+  c["augment"] = json::parse(R"([{"type": "label_noise", "rate": 0.02}, {"type": "mixup", "alpha": 0.2}])");
+  TrainRequest plain = request(folder, c, data);
+  plain.state_dir.clear();
+  plain.threads = 3;
+  const TrainResult whole = run(plain);
+  CHECK(whole.metrics["valid"]["accuracy"].get<double>() > 0.7);
+  int steps = 0;
+  TrainHooks stopping;
+  stopping.stop = [&] { return ++steps == 30 ? 130 : 0; };
+  run(request(folder, c, data), stopping);
+  TrainRequest again = request(folder, c, data);
+  again.resume = "auto";
+  CHECK(same_bytes(run(again).model.parameters, whole.model.parameters));
+  CHECK(Schema::parse(whole.model.data_schema, "model").targets[0].kind == TargetKind::class_index);
+}
