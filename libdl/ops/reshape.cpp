@@ -1,4 +1,4 @@
-// reshape.
+// reshape and stop_gradient: views.
 #include "kernels/reshape.h"
 
 #include "ops/dims_field.h"
@@ -60,6 +60,16 @@ const OpDef reshape{
     .onnx = {"Reshape", 13},
     .infer = infer_reshape,
     .grad = [](GradCtx& c) { c.dx[0] = reshape_to(c, c.dy[0], c.type(c.x(0)).shape); },
+    .flops = [](const InferCtx&) { return int64_t{0}; },
+};
+
+const OpDef stop_gradient{
+    .name = "stop_gradient",
+    .doc = "x, as a constant for gradients: none passes through it.",
+    .traits = kView,
+    .onnx = {"Identity", 13},
+    .infer = infer_same_as_first,
+    .grad = [](GradCtx&) {},
     .flops = [](const InferCtx&) { return int64_t{0}; },
 };
 

@@ -1,4 +1,4 @@
-// Rows and references of matmul, affine and reshape.
+// Rows and references of matmul, affine, reshape and stop_gradient.
 #include "ops/fused_activation.h"
 
 namespace dl::test {
@@ -38,6 +38,7 @@ const AddReference kAffine("affine", [](Reference& r) {
 });
 
 const AddReference kReshape("reshape", [](Reference& r) { r.y().v = r.x().v; });
+const AddReference kStopGradient("stop_gradient", [](Reference& r) { r.y().v = r.x().v; });
 
 const AddRows kRows({
     {"matmul", {"f32[3,5]", "f32[5,4]"}, "{}", {.out = {"f32[3,4]"}}},
@@ -83,6 +84,7 @@ const AddRows kRows({
     {"reshape", {"f32[70000]"}, R"({"shape": [-1,7]})", {.out = {"f32[10000,7]"}}},
     {"reshape", {"u8[2,3]"}, R"({"shape": -1})", {.out = {"u8[6]"}}},
     {"reshape", {"f32[1]"}, R"({"shape": []})", {.out = {"f32[]"}}},
+    {"stop_gradient", {"f32[N]"}, "{}", {.no_dx = {0}}},
     {"reshape", {"f32[2,3]"}, R"({"shape": [4,-1]})", {.error = "cannot divide the 6 elements"}},
     {"reshape", {"f32[2,3]"}, R"({"shape": [7]})", {.error = "has 6 elements"}},
     {"reshape", {"f32[2,3]"}, R"({"shape": [-1,-1]})", {.error = "more than one -1"}},

@@ -1,8 +1,8 @@
 // Rows and references of batch norm and dropout.
 #include <cmath>
 
-#include "base/random.h"
 #include "ops/harness.h"
+#include "ops/random_word.h"
 
 namespace dl::test {
 namespace {
@@ -80,20 +80,14 @@ void batch_norm_grad(Reference& r) {
   }
 }
 
-// The random word of an element, straight from Philox.
-uint32_t word_of(uint64_t seed, uint64_t stream, uint64_t step, int64_t e) {
-  const Philox philox{{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}};
-  const auto counter = static_cast<uint64_t>(e / 64 * 16 + e % 16);
-  return philox(counter, stream ^ (step * 0x9E3779B97F4A7C15ull)).v[e % 64 / 16];
-}
-
 void dropout(Reference& r) {
   const double rate = r.attr("rate");
   const auto stream = static_cast<uint64_t>(r.attr<int64_t>("stream")),
              step = static_cast<uint64_t>(r.x(1)[0]);
   for (int64_t i = 0; i < r.y().size(); ++i)
-    r.y()[i] =
-        word_of(r.seed, stream, step, i) < static_cast<uint32_t>(rate * 0x1p32) ? 0 : r.x()[i] / (1 - rate);
+    r.y()[i] = random_word(r.seed, stream, step, i) < static_cast<uint32_t>(rate * 0x1p32)
+                   ? 0
+                   : r.x()[i] / (1 - rate);
 }
 
 const AddReference kReferences[] = {

@@ -5,6 +5,12 @@
 
 namespace dl::DL_ISA::math {
 
+// Of one number, for what is worked out once for many elements.
+DL_INLINE double pow(double x, double y) { return __builtin_pow(x, y); }
+DL_INLINE double exp(double x) { return __builtin_exp(x); }
+DL_INLINE double log(double x) { return __builtin_log(x); }
+DL_INLINE double sqrt(double x) { return __builtin_sqrt(x); }
+
 // e^r - 1 = r + r^2 q(r) for |r| <= ln2/2; relative error of the fit 2.4e-10.
 DL_INLINE vf expm1_poly(vf r) {
   vf q = splat(0.00019845886f);

@@ -1,4 +1,4 @@
-// reshape where it was not planned as a view: a copy.
+// reshape and stop_gradient where they were not planned as views: a copy.
 #include "kernels/cpu/copy.h"
 
 namespace dl::DL_ISA {
@@ -15,5 +15,6 @@ void run_reshape(const Call& c, int, int64_t chunk, float*) {
 }  // namespace
 
 extern const Kernel reshape{&plan_reshape, &run_reshape};
+extern const Kernel stop_gradient{&plan_reshape, &run_reshape};
 
 }  // namespace dl::DL_ISA

@@ -1,4 +1,4 @@
-// Kernels of concat, slice, slice_grad and reshape: along one axis a tensor is rows of bytes, of which pieces are pasted.
+// Kernels of concat, slice, slice_grad, reshape and stop_gradient: along one axis a tensor is rows of bytes, of which pieces are pasted.
 #include "kernels/cuda/copy.h"
 
 #include "kernels/cuda/index.h"
@@ -120,5 +120,6 @@ extern const Kernel concat{&plan_nothing, &run_concat};
 extern const Kernel slice{&plan_nothing, &run_slice};
 extern const Kernel slice_grad{&plan_nothing, &run_slice_grad};
 extern const Kernel reshape{&plan_nothing, &run_reshape};
+extern const Kernel stop_gradient{&plan_nothing, &run_reshape};
 
 }  // namespace dl::DL_ISA

@@ -1,7 +1,8 @@
-// What is asked of all gradients together: their norm, and for the scale of the loss whether they are finite
-// (cpu/optimizers.cpp). A block for each piece of a gradient, however many there are: their addresses come with the launch.
+// What is asked of whole tensors before an update: the norm of all gradients together, for the scale of the loss whether
+// they are finite, and how the norms of a parameter and of its step compare (cpu/gradients.cpp). A block for each piece of a gradient, however many there are: their addresses come with the launch.
 #include "kernels/cuda/items.h"
 #include "kernels/loss_scale.h"
+#include "kernels/update_rules.h"
 
 namespace dl::DL_ISA {
 namespace {
@@ -11,12 +12,13 @@ constexpr int kTensors = 128;        // of a launch
 constexpr unsigned kJoiners = 1024;  // threads of the block that joins the pieces
 
 int64_t pieces_of(const Arg& a) { return ceil_div(a.size(), kPiece); }
-// Of the inputs from `first` on.
-int64_t all_pieces(const Call& c, int first) {
+// Of the inputs [first, end).
+int64_t pieces_between(const Call& c, int first, int end) {
   int64_t n = 0;
-  for (int i = first; i < c.n_in; ++i) n += pieces_of(c.in[i]);
+  for (int i = first; i < end; ++i) n += pieces_of(c.in[i]);
   return n;
 }
+int64_t all_pieces(const Call& c, int first) { return pieces_between(c, first, c.n_in); }
 
 struct Gradients {
   const void* data[kTensors];
@@ -82,14 +84,14 @@ __device__ double join_pieces(const double* partial, int64_t count) {
   return block_sum(sum);
 }
 
-// Calls f(gradients, first piece of all) for groups of the inputs [from, c.n_in).
+// Calls f(gradients, first piece of all) for groups of the inputs [from, end).
 template <class F>
-void each_group(const Call& c, int from, F f) {
+void each_group(const Call& c, int from, int end, F f) {
   int64_t piece = 0;
-  for (int i = from; i < c.n_in;) {
+  for (int i = from; i < end;) {
     Gradients g = {};
     int pieces = 0;
-    for (; i < c.n_in && g.count < kTensors; ++i) {
+    for (; i < end && g.count < kTensors; ++i) {
       const Arg& a = c.in[i];
       if (a.size() == 0) continue;
       g.data[g.count] = a.data;
@@ -103,10 +105,10 @@ void each_group(const Call& c, int from, F f) {
   }
 }
 
-// partial: the sums of all pieces of the inputs from `from` on.
+// partial: the sums of all pieces of the inputs [from, end).
 template <class F>
-void sum_pieces(const Call& c, int from, double* partial) {
-  each_group(c, from, [&](const Gradients& g, int pieces, int64_t first) {
+void sum_pieces(const Call& c, int from, int end, double* partial) {
+  each_group(c, from, end, [&](const Gradients& g, int pieces, int64_t first) {
     launch(c, pieces_kernel<F>, as_unsigned(pieces), kThreads, 0, g, partial + first);
   });
 }
@@ -127,9 +129,27 @@ __global__ void __launch_bounds__(kJoiners)
 // grads... -> scale norm
 void run_norm(const Call& c, int, int64_t, float*) {
   double* partial = reinterpret_cast<double*>(c.shared);
-  sum_pieces<Square>(c, 0, partial);
+  sum_pieces<Square>(c, 0, c.n_in, partial);
   launch(c, norm_kernel, 1, kJoiners, 0, partial, all_pieces(c, 0),
          static_cast<const GlobalNormScaleAttrs*>(c.attrs)->max_norm, c.out[0].f(), c.out[1].f());
+}
+
+void plan_ratio(const Call& c, Work& w) { w.shared = 2 * pieces_between(c, 0, 2); }
+
+__global__ void __launch_bounds__(kJoiners)
+    ratio_kernel(const double* partial, int64_t of_param, int64_t of_step, TrustRatioAttrs attrs,
+                 const float* scale, float* ratio) {
+  const double param = join_pieces(partial, of_param), step = join_pieces(partial + of_param, of_step);
+  if (threadIdx.x == 0) *ratio = trust_ratio_of(attrs, param, step, scale ? *scale : 1.f);
+}
+
+// param step scale?
+void run_ratio(const Call& c, int, int64_t, float*) {
+  double* partial = reinterpret_cast<double*>(c.shared);
+  sum_pieces<Square>(c, 0, 2, partial);
+  launch(c, ratio_kernel, 1, kJoiners, 0, partial, pieces_of(c.in[0]), pieces_of(c.in[1]),
+         *static_cast<const TrustRatioAttrs*>(c.attrs),
+         c.n_in > 2 && c.in[2].present() ? c.in[2].f() : nullptr, c.out[0].f());
 }
 
 // next and next_good may be the memory of scale and good.
@@ -147,7 +167,7 @@ __global__ void __launch_bounds__(kJoiners)
 // scale good grads... -> factor next_scale next_good
 void run_loss_scale(const Call& c, int, int64_t, float*) {
   double* partial = reinterpret_cast<double*>(c.shared);
-  sum_pieces<NotFinite>(c, 2, partial);
+  sum_pieces<NotFinite>(c, 2, c.n_in, partial);
   launch(c, loss_scale_kernel, 1, kJoiners, 0, partial, all_pieces(c, 2),
          *static_cast<const LossScaleAttrs*>(c.attrs), c.in[0].f(), data<int64_t>(c.in[1]), c.out[0].f(),
          c.out[1].f(), data<int64_t>(c.out[2]));
@@ -156,6 +176,7 @@ void run_loss_scale(const Call& c, int, int64_t, float*) {
 }  // namespace
 
 extern const Kernel global_norm_scale{&plan<0>, &run_norm};
+extern const Kernel trust_ratio{&plan_ratio, &run_ratio};
 extern const Kernel loss_scale{&plan<2>, &run_loss_scale};
 
 }  // namespace dl::DL_ISA

@@ -7,8 +7,14 @@
 namespace dl::DL_ISA {
 
 DL_HD inline float select(bool c, float a, float b) { return c ? a : b; }
+DL_HD inline float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
 
 namespace math {
+
+DL_HD inline double pow(double x, double y) { return ::pow(x, y); }
+DL_HD inline double exp(double x) { return ::exp(x); }
+DL_HD inline double log(double x) { return ::log(x); }
+DL_HD inline double sqrt(double x) { return ::sqrt(x); }
 
 DL_HD inline float exp(float x) { return ::expf(x); }
 DL_HD inline float tanh(float x) { return ::tanhf(x); }
