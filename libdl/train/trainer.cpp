@@ -40,7 +40,7 @@ struct Trainer::Impl {
         config(parse_train(request.config)),
         section(model_section(request.config)),
         interval(parse_interval(config.save.every, "/train/save/every")),
-        data(request.data, {.tmp = request.tmp}),
+        data(request.data, {.tmp = request.tmp, .fold = config.fold}),
         valid_file(request.valid.empty()
                        ? nullptr
                        : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),
