@@ -62,6 +62,8 @@ int run(cli::Invocation& in) {
                           {"originals", options.originals},
                           {"splits", options.splits},
                           {"seed", options.seed}};
+  writer.preparation(data.preparation());
+  writer.fold_normalization(data.fold_normalization());
   writer.artifact().config(stored);
   writer.artifact().recipe_hash(hash);
   writer.artifact().parent("dataset", data.artifact().content_hash());

@@ -314,7 +314,7 @@ StoredPreparation stored_in(cli::Invocation& in, PrepConfig& config) {
     const json from = in.config.root()["prep"].value("from", json::object());
     if (from.is_object() && from.contains("unknown")) like.unknown = config.from.as<TableOptions>().unknown;
   }
-  const json& from = like.document["from"];
+  const json from = like.document.value("from", json());
   FieldType<Typed<SourceKind>>::parse(config.from, from, "/prep/from", cli::kNoBounds);
   return like;
 }

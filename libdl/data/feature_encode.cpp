@@ -83,7 +83,8 @@ class Ordinal : public Encoder {
     }
   }
   void encode(size_t k, double v, std::vector<double>& out) const override {
-    out.push_back(v >= 0 ? number_[k][static_cast<size_t>(v)] : v);
+    const std::vector<double>& to = number_[k];
+    out.push_back(v >= 0 && v < static_cast<double>(to.size()) ? to[static_cast<size_t>(v)] : v);
   }
   void append_columns(size_t k, FeatureColumns& out) const override {
     out.push_back({name(k), Kind::number});

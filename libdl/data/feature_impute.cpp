@@ -89,7 +89,9 @@ class Impute : public FeatureStep {
         const FeatureColumn& c = in_[at_[k]];
         json with = value_[k];
         if (c.kind == Kind::category)
-          with = value_[k] < 0 ? json("none") : json(c.categories[static_cast<size_t>(value_[k])]);
+          with = value_[k] >= 0 && value_[k] < static_cast<double>(c.categories.size())
+                     ? json(c.categories[static_cast<size_t>(value_[k])])
+                     : json("none");
         list.push_back({{"column", name(k)}, {"missing", missing_[k]}, {"with", with}});
       }
     return {{"imputed", list}};

@@ -22,6 +22,7 @@ class DL_API FeaturePipeline {
   // As dump() said. `where` names the file in messages (Exit::data).
   FeaturePipeline(const json& stored, const std::string& where);
 
+  const FeatureColumns& raw_columns() const { return raw_; }
   bool learns() const;
   using RowSink = std::function<void(const FeatureRow&)>;
   // `training_rows` is called once for each step that learns and passes every row of the training part to the sink; a

@@ -255,7 +255,9 @@ void Preparation::Impl::open(const PrepareInputs& inputs) {
 void Preparation::Impl::open_like(const PrepareInputs& inputs, const StoredPreparation& like) {
   const SourceContext context{&bad, options.tmp, options.seed, {}};
   const json& stored = like.document;
-  type = stored.value("type", "");
+  if (!stored.is_object() || !stored.contains("type") || !stored["type"].is_string())
+    throw Error(Exit::data, str(like.name, ": the preparation that is stored in it is damaged"));
+  type = stored["type"].get<std::string>();
   if (type == "csv") {
     TableOptions table;
     FieldType<Typed<SourceKind>>::parse(config.from, stored.value("from", json("csv")), "/prep/from", {});
@@ -270,8 +272,13 @@ void Preparation::Impl::open_like(const PrepareInputs& inputs, const StoredPrepa
   records = main().scan().records;
   main().rewind();
   parts = {like.part};
-  if (stored.contains("features"))
+  if (stored.contains("features")) {
     pipeline = std::make_unique<FeaturePipeline>(stored["features"], like.name);
+    const size_t columns = static_cast<size_t>(main().schema().inputs[0].type.elements());
+    if (pipeline->raw_columns().size() != columns)
+      throw Error(Exit::data, str("the input has ", columns, " columns, but in ", like.name, " there were ",
+                                  pipeline->raw_columns().size()));
+  }
   finish_schema();
   const Schema& wanted = like.schema;
   if (schema.inputs[0].type != wanted.inputs[0].type || schema.inputs[0].columns != wanted.inputs[0].columns)
