@@ -145,6 +145,8 @@ int write(cli::Invocation& in, const Dataset& data, const AugmentConfig& config,
   json stored = in.config.root();
   stored["dl-augment"] = settings(options);
   stored["dl-augment"]["seed"] = options.seed;
+  writer.preparation(data.preparation());
+  writer.fold_normalization(data.fold_normalization());
   writer.artifact().config(stored);
   writer.artifact().recipe_hash(hash);
   writer.artifact().parent("dataset", data.artifact().content_hash());

@@ -7,6 +7,7 @@
 #include "data/dataset.h"
 #include "data/inspect.h"
 #include "data/prepare.h"
+#include "dl-prep/derive.h"
 #include "io/byte_reader.h"
 #include "io/hash.h"
 #include "io/output_file.h"
@@ -44,6 +45,23 @@ constexpr const char* kTable = R"({
 }
 )";
 
+constexpr const char* kColumns = R"({
+  // Columns of a table on their way to features; dl-prep -c this.json train.csv -o data.h5, then
+  // dl-prep --like data.h5 new.csv -o new.h5 for further files.
+  "prep": {
+    "from": {"type": "csv", "target": "income", "missing": "?"},
+    "split": {"valid": 0.1, "test": 0.1, "stratify": true},
+    "transforms": [
+      {"type": "impute", "with": "median", "indicator": true},
+      {"type": "outliers", "by": "iqr", "limit": 3, "to": "clip"},
+      {"type": "hash", "columns": ["occupation"], "buckets": 8},
+      {"type": "yeo_johnson"},
+      {"type": "select", "by": "correlation"}
+    ]
+  }
+}
+)";
+
 constexpr int64_t kShownBad = 20;
 
 // What --stats, --head and --preview collect while the rows pass.
@@ -51,6 +69,7 @@ struct Views {
   std::optional<Statistics> statistics;
   std::optional<HeadRows> head;
   std::optional<PreviewRows> preview;
+  json report;              // what each step of the transforms did
   bool everything = false;  // all rows are wanted
 
   Views(cli::Invocation& in, const Schema& schema, bool every) : everything(every || in.on("--stats")) {
@@ -71,6 +90,10 @@ struct Views {
       write_text(in.text("--preview"), preview->png());
       in.log.info(str("the contact sheet is ", in.text("--preview")));
     }
+    if (in.on("--report")) {
+      record["transforms"] = report;
+      text += report_text(report);
+    }
     if (statistics) {
       record["statistics"] = statistics->record();
       text += statistics->text();
@@ -87,8 +110,8 @@ struct Views {
 };
 
 bool looks_only(const cli::Invocation& in) {
-  return in.on("--check") ||
-         (!in.has("--output") && (in.on("--stats") || in.has("--head") || in.has("--preview")));
+  return in.on("--check") || (!in.has("--output") && (in.on("--stats") || in.has("--head") ||
+                                                      in.has("--preview") || in.on("--report")));
 }
 
 bool is_artifact(const std::string& path) {
@@ -101,13 +124,17 @@ bool is_artifact(const std::string& path) {
 
 int inspect(cli::Invocation& in, const std::string& path) {
   if (!looks_only(in))
-    cli::usage_error(str(path, " is a data set already, expected raw files"),
-                     "to look into it: --check, --stats, --head N, --preview FILE");
+    cli::usage_error(
+        str(path, " is a data set already, expected raw files"),
+        "to look into it: --check, --stats, --report, --head N, --preview FILE; to make another of it: "
+        "--fraction, --shard, --shuffle, --merge");
   DatasetOptions options;
   options.tmp = in.tmp;
   options.memory = 0;
   const Dataset data(path, options);
   Views views(in, data.schema(), in.on("--check"));
+  if (const json stored = data.preparation(); in.on("--report") && stored.is_object())
+    views.report = stored.value("report", json::array());
   int64_t rows = 0, total = 0;
   for (const std::string& split : data.splits()) total += data.rows(split);
   cli::Progress progress(in.log, in.progress, total, "rows");
@@ -231,6 +258,7 @@ std::string counts_text(const json& rows) {
 int look_at(cli::Invocation& in, Preparation& preparation, Watch& watch) {
   Views views(in, preparation.schema(), in.on("--check"));
   if (!pour(in, preparation, watch, views, nullptr)) return cli::interrupted();
+  views.report = preparation.report();
   if (!in.on("--check")) {
     views.show(in, json::object(), "");
     return 0;
@@ -248,6 +276,12 @@ int write(cli::Invocation& in, Preparation& preparation, Watch& watch, const std
   Views views(in, preparation.schema(), true);
   if (!pour(in, preparation, watch, views, &writer)) return cli::interrupted();
   writer.schema().normalization = preparation.fitted_schema().normalization;
+  writer.fold_normalization(preparation.fold_normalization());
+  writer.preparation(preparation.stored());
+  views.report = preparation.report();
+  for (const json& step : views.report) in.events.emit("transform", step);
+  if (preparation.dropped_records() > 0)
+    in.log.info(str(grouped(preparation.dropped_records()), " training records were dropped as outliers"));
   json document = in.config.root();
   document["prep"] = stored;
   document["seed"] = in.seed;
@@ -260,31 +294,57 @@ int write(cli::Invocation& in, Preparation& preparation, Watch& watch, const std
              {{"type", preparation.type()},
               {"rows", rows},
               {"bad_records", preparation.bad_records()},
+              {"dropped_records", preparation.dropped_records()},
               {"content_hash", hash},
               {"output", out}},
              str(out, ": ", counts_text(rows), "\n"));
   return 0;
 }
 
+// The data set whose preparation further files go through, and the config that it was made with.
+StoredPreparation stored_in(cli::Invocation& in, PrepConfig& config) {
+  const Dataset data(in.input("--like"), DatasetOptions{.tmp = in.tmp, .memory = 0});
+  StoredPreparation like{data.preparation(), data.schema(), data.name(), in.text("--part"), {}};
+  if (!like.document.is_object())
+    throw Error(Exit::data, {}, str(data.name(), ": does not say how it was made"),
+                "it was made by an older dl-prep, or by another tool: prepare it anew");
+  if (in.config.root().contains("prep") && in.config.root()["prep"].contains("split"))
+    cli::usage_error("--like: the rows go to one part, expected no prep.split; --part names it");
+  if (config.from.type == "csv" && in.config.root().contains("prep")) {
+    const json from = in.config.root()["prep"].value("from", json::object());
+    if (from.is_object() && from.contains("unknown")) like.unknown = config.from.as<TableOptions>().unknown;
+  }
+  const json from = like.document.value("from", json());
+  FieldType<Typed<SourceKind>>::parse(config.from, from, "/prep/from", cli::kNoBounds);
+  return like;
+}
+
 int run(cli::Invocation& in) {
-  const auto config = in.get<PrepConfig>("prep");
+  if (prep::derives(in)) return prep::derive(in);
+  auto config = in.get<PrepConfig>("prep");
   const std::vector<std::string>& given = in.positionals();
   if (given.size() == 1 && is_artifact(given[0])) return inspect(in, given[0]);
   Watch watch;
   watch.look = looks_only(in);
   const bool stream = given.empty() || (given.size() == 1 && given[0] == "-");
   if (stream && config.from.type == "auto" && watch.look) return inspect(in, in.inputs().front());
+  std::optional<StoredPreparation> like;
+  if (in.has("--like")) like = stored_in(in, config);
   const PrepareInputs inputs = inputs_of(in, config);
   const std::string out = watch.look ? "" : in.output();
   const json stored = dump_fields(config);
   std::string recipe;
   if (!watch.look) {
     const json read = digests(inputs);
-    recipe = in.recipe_hash({{"prep", stored}, {"inputs", read}});
+    json what{{"prep", stored}, {"inputs", read}};
+    if (like) what.update({{"like", like->document}, {"part", like->part}});
+    recipe = in.recipe_hash(what);
     if (!has_null(read) && in.up_to_date(out, recipe)) return 0;
     check_output(out, {in.tmp, in.on("--force")});
   }
-  Preparation preparation(config, inputs, reporting(in, watch));
+  PrepareOptions options = reporting(in, watch);
+  options.like = std::move(like);
+  Preparation preparation(config, inputs, options);
   for (const std::string& w : preparation.warnings()) in.log.warning(w);
   if (in.on("--dry-run")) {
     in.log.info(str(grouped(preparation.records()), " records from ", preparation.type(),
@@ -302,18 +362,25 @@ int main(int argc, char** argv) {
       {.name = "dl-prep",
        .summary = "makes a data set from raw files",
        .synopsis = {"[-c CFG] [-s K=V]... INPUT... [--test FILE]... -o DATA.h5|-",
-                    "[-c CFG] [-s K=V]... --from digits -o DATA.h5|-",
-                    "--check|--stats|--head N|--preview FILE INPUT...|DATA.h5"},
-       .description = "Reads IDX pairs, CIFAR batches, folders of pictures, tables or digits made by a "
-                      "formula, divides the records into "
-                      "parts, fits the normalisation to the training part and writes one data set. Files may "
-                      "be compressed by gzip or "
-                      "xz. Inputs are read in order, block by block, so memory does not grow with them. "
-                      "Bytes stay bytes.\n\n"
-                      "Every bad record is named with its file and place. The first one ends the run unless "
-                      "--max-bad allows some.\n\n"
-                      "--check, --stats, --head and --preview look at raw files or at a data set; without -o "
-                      "nothing else is written.",
+                    "[-c CFG] [-s K=V]... --from digits -o DATA.h5|-", "--like DATA.h5 INPUT... -o NEW.h5|-",
+                    "--fraction F|--shard I/N|--shuffle DATA.h5|- -o DATA.h5|-",
+                    "--merge DATA.h5... -o DATA.h5|-",
+                    "--check|--stats|--report|--head N|--preview FILE INPUT...|DATA.h5"},
+       .description =
+           "Reads IDX pairs, CIFAR batches, folders of pictures, tables or digits made by a "
+           "formula, divides the records into "
+           "parts, fits the normalisation to the training part and writes one data set. Files may "
+           "be compressed by gzip or "
+           "xz. Inputs are read in order, block by block, so memory does not grow with them. "
+           "Bytes stay bytes.\n\n"
+           "Every bad record is named with its file and place. The first one ends the run unless "
+           "--max-bad allows some.\n\n"
+           "What prep.transforms learn is kept in the data set. --like DATA.h5 takes further files the "
+           "same way: same columns, categories, constants and normalisation. Their columns go by name "
+           "where there is a header, and the target may be missing.\n\n"
+           "--fraction, --shard, --shuffle and --merge make a data set of data sets.\n\n"
+           "--check, --stats, --report, --head and --preview look at raw files or at a data set; without -o "
+           "nothing else is written.",
        .sections = {cli::section<PrepConfig>("prep",
                                              "Where records come from, how they are split and normalised.")},
        .options =
@@ -345,6 +412,35 @@ int main(int argc, char** argv) {
              .arg = "N|P%",
              .doc = "Bad records to pass over: a number or a share.",
              .config = "/prep/max_bad"},
+            {.name = "--like",
+             .arg = "DATA.h5",
+             .doc = "Take the input as this data set's was taken; nothing is learned or split.",
+             .type = cli::Type::input},
+            {.name = "--part",
+             .arg = "NAME",
+             .doc = "The part that the rows go to, with --like.",
+             .fallback = "test"},
+            {.name = "--fraction",
+             .arg = "F",
+             .doc = "Keep this share of the training part, of each class as much; with the same seed a "
+                    "smaller share "
+                    "is a part of each larger one (learning curves). The normalisation is fitted anew.",
+             .type = cli::Type::number},
+            {.name = "--shard",
+             .arg = "I/N",
+             .doc = "Keep every N-th row of every part, from row I (0 to N - 1).",
+             .type = cli::Type::text},
+            {.name = "--shuffle",
+             .doc = "Write the rows of each part in an order drawn with the seed.",
+             .take = cli::Take::nothing},
+            {.name = "--merge",
+             .doc = "Write the rows of several data sets together, part by part.",
+             .take = cli::Take::nothing},
+            {.name = "--report",
+             .doc =
+                 "Shows what each step of prep.transforms did: features kept and dropped and why, outliers, "
+                 "what stands in for missing values.",
+             .take = cli::Take::nothing},
             {.name = "--check",
              .doc = "Reads everything, reports, writes nothing.",
              .take = cli::Take::nothing},
@@ -372,10 +468,13 @@ int main(int argc, char** argv) {
                      "--hold-out 0.1 -o mnist.h5",
                      "MNIST."},
                     {"dl-prep --from csv --target 4 --hold-out 0.2 iris.csv -o iris.h5", "A table."},
+                    {"dl-prep --like iris.h5 new.csv -o new.h5", "Further rows, prepared as iris.h5 was."},
+                    {"dl-prep --fraction 0.1 mnist.h5 -o tenth.h5", "A tenth of the training part."},
                     {"dl-prep --stats --preview sheet.png mnist.h5", "A look into a data set."}},
        .templates = {{"digits", "Digits made by a formula.", kDigits},
                      {"images", "IDX files.", kImages},
-                     {"table", "A table.", kTable}},
+                     {"table", "A table.", kTable},
+                     {"columns", "A table with transforms of its columns.", kColumns}},
        .graceful = true,
        .run = run},
       argc, argv);

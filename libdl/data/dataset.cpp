@@ -38,6 +38,7 @@ struct Dataset::Split {
   }
   int64_t count(int64_t block) const { return std::min(block_rows, rows - block * block_rows); }
   void read_block(const Dataset& data, int64_t block, std::span<unsigned char* const> out) const;
+  std::vector<std::string> read_ids(const Dataset& data, int64_t first, int64_t count) const;
   // The rows of a block in each column; call with the mutex held when not resident.
   void locate(const Dataset& data, int64_t block, std::span<const unsigned char*> out);
 };
@@ -128,6 +129,27 @@ void Dataset::Split::locate(const Dataset& data, int64_t block, std::span<const 
   std::copy(at.begin(), at.end(), out.begin());
 }
 
+std::vector<std::string> Dataset::Split::read_ids(const Dataset& data, int64_t first, int64_t count) const {
+  std::vector<std::string> out;
+  if (!id_end) {
+    for (int64_t i = first; i < first + count; ++i) out.push_back(std::to_string(i));
+    return out;
+  }
+  const int64_t before = first > 0;
+  std::vector<int64_t> ends(static_cast<size_t>(count + before));
+  id_end->read_rows(first - before, count + before, ends.data());
+  if (!before) ends.insert(ends.begin(), 0);
+  for (size_t i = 1; i < ends.size(); ++i)
+    if (ends[i - 1] < 0 || ends[i] <= ends[i - 1] || ends[i] > id->rows())
+      throw Error(Exit::data, str(data.name(), ": the ids of split '", name, "' are damaged"));
+  std::string text(static_cast<size_t>(ends.back() - ends.front()), '\0');
+  id->read_rows(ends.front(), static_cast<int64_t>(text.size()), text.data());
+  for (size_t i = 1; i < ends.size(); ++i)
+    out.push_back(text.substr(static_cast<size_t>(ends[i - 1] - ends.front()),
+                              static_cast<size_t>(ends[i] - ends[i - 1] - 1)));
+  return out;
+}
+
 Dataset::Dataset(const std::string& path, const DatasetOptions& options)
     : reader_(path, "dataset", options.tmp) {
   schema_json_ = reader_.parsed("schema");
@@ -174,50 +196,157 @@ Dataset::Dataset(const std::string& path, const DatasetOptions& options)
     names_.push_back(s->name);
     splits_.push_back(std::move(s));
   }
+  if (options.fold) choose_fold(*options.fold);
 }
 
 Dataset::~Dataset() = default;
 
-Dataset::Split& Dataset::split(const std::string& wanted) const {
-  for (const auto& s : splits_)
-    if (s->name == wanted) return *s;
-  throw Error(Exit::data, str(name(), ": has no split '", wanted, "', it has ", join(names_, ", ")));
+// What a name stands for: one split, or several one after the other.
+struct Dataset::View {
+  std::vector<Split*> parts;
+  std::vector<int64_t> first;  // row of each part; behind the last: all rows
+
+  int64_t rows() const { return first.back(); }
+  size_t part_of(int64_t row) const {
+    return static_cast<size_t>(std::upper_bound(first.begin() + 1, first.end() - 1, row) - first.begin()) - 1;
+  }
+  int64_t block_rows() const {
+    int64_t n = parts[0]->block_rows;
+    for (const Split* s : parts) n = std::min(n, s->block_rows);
+    return n;
+  }
+};
+
+const Dataset::View& Dataset::view(const std::string& wanted) const {
+  const std::lock_guard lock(views_mutex_);
+  auto& slot = views_[wanted];
+  if (slot) return *slot;
+  auto v = std::make_unique<View>();
+  v->first.push_back(0);
+  const auto alias = alias_.find(wanted);
+  for (const std::string& name : dl::split(alias == alias_.end() ? wanted : alias->second, '+')) {
+    const auto it = std::find(names_.begin(), names_.end(), name);
+    if (it == names_.end()) {
+      views_.erase(wanted);
+      throw Error(Exit::data, str(this->name(), ": has no split '", name, "', it has ", join(names_, ", ")));
+    }
+    v->parts.push_back(splits_[static_cast<size_t>(it - names_.begin())].get());
+    if (std::count(v->parts.begin(), v->parts.end(), v->parts.back()) > 1) {
+      views_.erase(wanted);
+      throw Error(Exit::data, str(this->name(), ": '", wanted, "' has split '", name, "' twice"));
+    }
+    v->first.push_back(v->first.back() + v->parts.back()->rows);
+  }
+  slot = std::move(v);
+  return *slot;
+}
+
+void Dataset::choose_fold(int64_t fold) {
+  const bool bootstrap = has(str("boot_", fold));
+  const std::string held = str(bootstrap ? "oob_" : "fold_", fold);
+  if (!has(held))
+    throw Error(Exit::data, {}, str(name(), ": has no fold ", fold, ", its splits are ", join(names_, ", ")),
+                "dl-prep makes folds: -s prep.split.folds=10");
+  std::string train = bootstrap ? str("boot_", fold) : "";
+  for (const std::string& n : names_)
+    if (!bootstrap && n.starts_with("fold_") && n != held) train += (train.empty() ? "" : "+") + n;
+  alias_ = {{"train", train}, {"valid", held}};
+  const auto rounds = fold_normalization();
+  if (static_cast<size_t>(fold) < rounds.size()) schema_.normalization = rounds[static_cast<size_t>(fold)];
+  schema_json_ = schema_.dump();
+}
+
+std::vector<std::map<std::string, Normalization>> Dataset::fold_normalization() const {
+  std::vector<std::map<std::string, Normalization>> out;
+  for (const auto& [input, whole] : schema_.normalization) {
+    const std::string at = str("/fold_normalization/", input);
+    if (!reader_.exists(at + "/mean")) continue;
+    for (const bool mean : {true, false}) {
+      const std::string path = at + (mean ? "/mean" : "/std");
+      const Tensor t = reader_.read(path);
+      const size_t width = whole.mean.size(),
+                   rounds = t.shape().rank() ? static_cast<size_t>(t.shape()[0]) : 0;
+      if (t.type() != TensorType{DType::f32, {static_cast<int64_t>(rounds), static_cast<int64_t>(width)}} ||
+          (!out.empty() && out.size() != rounds))
+        throw Error(Exit::data, str(name(), ": data set '", path, "' is ", t.type().text(),
+                                    ", expected rows of ", width, " numbers"));
+      out.resize(rounds);
+      const float* first = t.data<float>().data();
+      for (size_t k = 0; k < rounds; ++k) {
+        Normalization& n = out[k][input];
+        (mean ? n.mean : n.std).assign(first + k * width, first + (k + 1) * width);
+      }
+    }
+  }
+  return out;
+}
+
+json Dataset::preparation() const {
+  if (!reader_.exists("/preparation")) return nullptr;
+  const auto column = reader_.column("/preparation");
+  if (column->type() != TensorType{DType::u8, {column->rows()}})
+    throw Error(Exit::data, str(name(), ": the preparation that is stored in it is damaged"));
+  std::string text(static_cast<size_t>(column->rows()), '\0');
+  column->read_rows(0, column->rows(), text.data());
+  json j = json::parse(text, nullptr, false);
+  if (!j.is_object())
+    throw Error(Exit::data, str(name(), ": the preparation that is stored in it is damaged"));
+  return j;
 }
 
 bool Dataset::has(const std::string& wanted) const {
-  return std::find(names_.begin(), names_.end(), wanted) != names_.end();
+  const auto alias = alias_.find(wanted);
+  for (const std::string& name : dl::split(alias == alias_.end() ? wanted : alias->second, '+'))
+    if (std::find(names_.begin(), names_.end(), name) == names_.end()) return false;
+  return true;
 }
-int64_t Dataset::rows(const std::string& wanted) const { return split(wanted).rows; }
-bool Dataset::in_memory(const std::string& wanted) const { return split(wanted).resident; }
-int64_t Dataset::block_rows(const std::string& wanted) const { return split(wanted).block_rows; }
+int64_t Dataset::rows(const std::string& wanted) const { return view(wanted).rows(); }
+bool Dataset::in_memory(const std::string& wanted) const {
+  const View& v = view(wanted);
+  return std::all_of(v.parts.begin(), v.parts.end(), [](const Split* s) { return s->resident; });
+}
+int64_t Dataset::block_rows(const std::string& wanted) const { return view(wanted).block_rows(); }
 int64_t Dataset::cached_blocks(const std::string& wanted) const {
-  const Split& s = split(wanted);
-  return s.resident ? s.blocks : s.cached_blocks;
+  const View& v = view(wanted);
+  int64_t blocks = INT64_MAX;
+  for (const Split* s : v.parts)
+    if (s->rows > 0) blocks = std::min(blocks, s->resident ? s->blocks : s->cached_blocks);
+  return blocks == INT64_MAX ? 0 : blocks;
 }
 
 int64_t Dataset::memory(const std::string& wanted) const {
-  const Split& s = split(wanted);
-  return s.resident || s.rows == 0
-             ? s.bytes()
-             : std::min(s.blocks, s.cached_blocks) * s.block_rows * (s.bytes() / s.rows);
+  int64_t bytes = 0;
+  for (const Split* s : view(wanted).parts)
+    bytes += s->resident || s->rows == 0
+                 ? s->bytes()
+                 : std::min(s->blocks, s->cached_blocks) * s->block_rows * (s->bytes() / s->rows);
+  return bytes;
 }
 
 void Dataset::gather(const std::string& wanted, std::span<const int64_t> rows,
                      std::span<void* const> out) const {
-  Split& s = split(wanted);
-  std::unique_lock lock(s.mutex, std::defer_lock);
-  if (!s.resident) lock.lock();
-  std::vector<const unsigned char*> at(s.columns.size());
+  const View& v = view(wanted);
+  std::vector<const unsigned char*> at(schema_.columns());
+  Split* s = nullptr;
+  size_t part = 0;
   int64_t current = -1;
+  std::unique_lock<std::mutex> lock;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] < 0 || rows[i] >= s.rows)
-      throw Error(Exit::internal, str("row ", rows[i], " of ", s.rows, " asked for"));
-    const int64_t block = rows[i] / s.block_rows, row = rows[i] - block * s.block_rows;
-    if (block != current) s.locate(*this, current = block, at);
+    if (rows[i] < 0 || rows[i] >= v.rows())
+      throw Error(Exit::internal, str("row ", rows[i], " of ", v.rows(), " asked for"));
+    if (const size_t p = v.part_of(rows[i]); !s || p != part) {
+      if (lock.owns_lock()) lock.unlock();
+      s = v.parts[part = p];
+      if (!s->resident) lock = std::unique_lock(s->mutex);
+      current = -1;
+    }
+    const int64_t local = rows[i] - v.first[part], block = local / s->block_rows,
+                  row = local - block * s->block_rows;
+    if (block != current) s->locate(*this, current = block, at);
     for (size_t c = 0; c < at.size(); ++c)
       if (out[c])
-        std::memcpy(static_cast<unsigned char*>(out[c]) + static_cast<int64_t>(i) * s.row_bytes[c],
-                    at[c] + row * s.row_bytes[c], static_cast<size_t>(s.row_bytes[c]));
+        std::memcpy(static_cast<unsigned char*>(out[c]) + static_cast<int64_t>(i) * s->row_bytes[c],
+                    at[c] + row * s->row_bytes[c], static_cast<size_t>(s->row_bytes[c]));
   }
 }
 
@@ -229,32 +358,31 @@ void Dataset::read(const std::string& wanted, int64_t first, int64_t count,
 }
 
 void Dataset::preload(const std::string& wanted, int64_t block) const {
-  Split& s = split(wanted);
-  std::unique_lock lock(s.mutex, std::defer_lock);
-  if (!s.resident) lock.lock();
-  std::vector<const unsigned char*> at(s.columns.size());
-  s.locate(*this, block, at);
+  const View& v = view(wanted);
+  const int64_t begin = block * v.block_rows(), end = std::min(v.rows(), begin + v.block_rows());
+  for (int64_t row = begin; row < end;) {
+    const size_t part = v.part_of(row);
+    Split& s = *v.parts[part];
+    std::unique_lock lock(s.mutex, std::defer_lock);
+    if (!s.resident) lock.lock();
+    std::vector<const unsigned char*> at(s.columns.size());
+    const int64_t local = (row - v.first[part]) / s.block_rows;
+    s.locate(*this, local, at);
+    row = v.first[part] + std::min(s.rows, (local + 1) * s.block_rows);
+  }
 }
 
 std::vector<std::string> Dataset::ids(const std::string& wanted, int64_t first, int64_t count) const {
-  const Split& s = split(wanted);
+  const View& v = view(wanted);
   std::vector<std::string> out;
-  if (!s.id_end) {
-    for (int64_t i = first; i < first + count; ++i) out.push_back(std::to_string(i));
-    return out;
+  for (size_t p = 0; p < v.parts.size() && count > 0; ++p) {
+    const Split& s = *v.parts[p];
+    const int64_t from = first - v.first[p], n = std::min(count, s.rows - from);
+    if (from < 0 || n <= 0) continue;
+    for (std::string& id : s.read_ids(*this, from, n)) out.push_back(std::move(id));
+    first += n;
+    count -= n;
   }
-  const int64_t before = first > 0;
-  std::vector<int64_t> ends(static_cast<size_t>(count + before));
-  s.id_end->read_rows(first - before, count + before, ends.data());
-  if (!before) ends.insert(ends.begin(), 0);
-  for (size_t i = 1; i < ends.size(); ++i)
-    if (ends[i - 1] < 0 || ends[i] <= ends[i - 1] || ends[i] > s.id->rows())
-      throw Error(Exit::data, str(name(), ": the ids of split '", wanted, "' are damaged"));
-  std::string text(static_cast<size_t>(ends.back() - ends.front()), '\0');
-  s.id->read_rows(ends.front(), static_cast<int64_t>(text.size()), text.data());
-  for (size_t i = 1; i < ends.size(); ++i)
-    out.push_back(text.substr(static_cast<size_t>(ends[i - 1] - ends.front()),
-                              static_cast<size_t>(ends[i] - ends[i - 1] - 1)));
   return out;
 }
 

@@ -4,10 +4,17 @@
 //   /<split>/<target>       class: (N) i32; regression: (N) or (N,K) f32
 //   /<split>/id             UTF-8 text of all ids one after the other, each ended by a newline; u8
 //   /<split>/id_end         (N) i64: where each id ends in it, newline included. Without ids rows go by their
-//   number /normalization/<input>/{mean,std}   (C) or (F) f32 attributes schema (see schema.h), splits (JSON
-//   list, in order)
+//   number
+//   /normalization/<input>/{mean,std}       (C) or (F) f32
+//   /fold_normalization/<input>/{mean,std}  (K, C) or (K, F) f32: row k is fitted to what round k learns from: all but
+//                                           /fold_k, or /boot_k
+//   /preparation            JSON text of how the rows were made: columns of the table, steps and what they learned; u8
+//   attributes schema (see schema.h), splits (JSON list, in order)
 // All columns of a split are cut into chunks of the same number of rows.
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +47,12 @@ class DL_API DatasetWriter {
   // Class names, feature names and normalisation may be filled until finish(); names and types of columns are
   // fixed.
   Schema& schema() { return schema_; }
+  // Of each fold or bootstrap sample, in order.
+  void fold_normalization(std::vector<std::map<std::string, Normalization>> rounds) {
+    rounds_ = std::move(rounds);
+  }
+  // How the rows were made (Preparation::stored()), so that others can be made in the same way.
+  void preparation(json document) { preparation_ = std::move(document); }
   ArtifactWriter& artifact() { return writer_; }  // for config, recipe hash, parents
   std::string finish();                           // the content hash
 
@@ -49,11 +62,16 @@ class DL_API DatasetWriter {
   Schema schema_;
   ArtifactWriter writer_;
   std::vector<std::unique_ptr<Split>> splits_;
+  std::vector<std::map<std::string, Normalization>> rounds_;
+  json preparation_;
 };
 
 struct DatasetOptions {
   std::string tmp;                      // for streams, see ArtifactReader
   int64_t memory = int64_t{512} << 20;  // bytes of decompressed rows that may be held in memory
+  // Round k of a data set of folds: "train" is then all folds but fold_k, "valid" is fold_k (of bootstrap samples: boot_k
+  // and oob_k), and the schema has the normalisation that was fitted without it.
+  std::optional<int64_t> fold = {};
 };
 
 enum class Shuffle { full, block };  // over all rows; or over blocks of rows and within a window of blocks
@@ -61,6 +79,7 @@ enum class Shuffle { full, block };  // over all rows; or over blocks of rows an
 // Reads a data set. Columns are numbered as in the schema: inputs, then targets. Safe for several threads.
 // A split whose rows fit into DatasetOptions::memory stays in memory once read, chunk by chunk as it is
 // touched; a larger one is read through a small cache.
+// A split may be the sum of others, "train+valid": their rows one after the other.
 class DL_API Dataset {
  public:
   explicit Dataset(const std::string& path, const DatasetOptions& options = {});
@@ -69,6 +88,9 @@ class DL_API Dataset {
   const Schema& schema() const { return schema_; }
   const json& schema_json() const { return schema_json_; }  // to be kept in models
   const ArtifactReader& artifact() const { return reader_; }
+  json preparation() const;  // null: it holds none
+  std::vector<std::map<std::string, Normalization>> fold_normalization()
+      const;  // of each round; empty: no rounds
   const std::vector<std::string>& splits() const { return names_; }
   bool has(const std::string& split) const;
   int64_t rows(const std::string& split) const;  // Error (Exit::data) naming the splits there are
@@ -89,12 +111,17 @@ class DL_API Dataset {
 
  private:
   struct Split;
-  Split& split(const std::string& name) const;
+  struct View;
+  const View& view(const std::string& name) const;
+  void choose_fold(int64_t fold);
   ArtifactReader reader_;
   Schema schema_;
   json schema_json_;
   std::vector<std::string> names_;
+  std::map<std::string, std::string> alias_;  // of the round: train, valid
   std::vector<std::unique_ptr<Split>> splits_;
+  mutable std::mutex views_mutex_;
+  mutable std::map<std::string, std::unique_ptr<View>> views_;  // that were asked for
 };
 
 }  // namespace dl

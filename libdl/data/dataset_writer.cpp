@@ -26,7 +26,8 @@ DatasetWriter::~DatasetWriter() = default;
 DatasetWriter::Split& DatasetWriter::split(const std::string& name) {
   for (const auto& s : splits_)
     if (s->name == name) return *s;
-  if (name.empty() || name == "normalization" || name.find('/') != std::string::npos)
+  if (name.empty() || name == "normalization" || name == "fold_normalization" || name == "preparation" ||
+      name.find('+') != std::string::npos || name.find('/') != std::string::npos)
     throw Error(Exit::data, str("'", name, "' cannot name a split"));
   auto s = std::make_unique<Split>();
   s->name = name;
@@ -84,6 +85,23 @@ std::string DatasetWriter::finish() {
       std::copy(values->begin(), values->end(), t.data<float>().begin());
       writer_.write(str("/normalization/", input, '/', what), t);
     }
+  for (const Input& input : schema_.inputs) {
+    if (rounds_.empty() || !rounds_[0].contains(input.name)) continue;
+    const auto width = static_cast<int64_t>(rounds_[0].at(input.name).mean.size());
+    Tensor mean(DType::f32, {static_cast<int64_t>(rounds_.size()), width}), std(mean.type());
+    for (size_t k = 0; k < rounds_.size(); ++k) {
+      const Normalization& n = rounds_[k].at(input.name);
+      std::copy(n.mean.begin(), n.mean.end(), mean.data<float>().begin() + static_cast<int64_t>(k) * width);
+      std::copy(n.std.begin(), n.std.end(), std.data<float>().begin() + static_cast<int64_t>(k) * width);
+    }
+    writer_.write(str("/fold_normalization/", input.name, "/mean"), mean);
+    writer_.write(str("/fold_normalization/", input.name, "/std"), std);
+  }
+  if (!preparation_.is_null()) {
+    const std::string text = preparation_.dump();
+    writer_.create("/preparation", {DType::u8, {}});
+    writer_.append("/preparation", text.data(), static_cast<int64_t>(text.size()));
+  }
   json names = json::array();
   for (const auto& s : splits_) names.push_back(s->name);
   writer_.attribute("splits", names);

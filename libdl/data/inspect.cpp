@@ -125,6 +125,27 @@ void PreviewRows::add(std::span<const void* const> columns, int64_t count) {
 
 std::string PreviewRows::png() const { return contact_sheet(pictures_, schema_.inputs[input_].type.shape); }
 
+std::string report_text(const json& report) {
+  std::string out;
+  for (const json& step : report) {
+    out += str(step.value("type", ""), " (", step.value("step", ""), ")\n");
+    for (const auto& item : step.items()) {
+      if (item.key() == "type" || item.key() == "step") continue;
+      const json& v = item.value();
+      const bool lines = v.is_structured() && !v.empty() && v.front().is_object();
+      out += str("  ", item.key(), ": ", lines ? "" : v.dump(), "\n");
+      for (const json& line : lines ? v : json::array()) {
+        out += "   ";
+        for (const auto& part : line.items())
+          out += str(" ", part.key(), " ",
+                     part.value().is_string() ? part.value().get<std::string>() : part.value().dump(), ";");
+        out.back() = '\n';
+      }
+    }
+  }
+  return out;
+}
+
 void pour_dataset(const Dataset& data, const RowSink& sink, const std::function<bool(int64_t)>& more) {
   const Schema& schema = data.schema();
   int64_t done = 0;

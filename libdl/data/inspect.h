@@ -46,6 +46,9 @@ class DL_API PreviewRows {
   std::vector<SheetPicture> pictures_;
 };
 
+// What the steps of prep.transforms did (Preparation::report()), for people: a line for each step and each column.
+DL_API std::string report_text(const json& report);
+
 // Passes the rows of every split in order until `sink` has been given all or `more` returns false.
 DL_API void pour_dataset(const Dataset& data, const RowSink& sink,
                          const std::function<bool(int64_t done)>& more);

@@ -7,6 +7,7 @@
 
 #include "base/export.h"
 #include "base/fields.h"
+#include "data/feature_config.h"
 
 namespace dl {
 
@@ -60,6 +61,8 @@ enum class Impute { any, mean, zero, error };
 constexpr auto enum_names(const Impute*) {
   return std::to_array<std::string_view>({"auto", "mean", "zero", "error"});
 }
+enum class Unknown { error, none };
+constexpr auto enum_names(const Unknown*) { return std::to_array<std::string_view>({"error", "none"}); }
 struct TableOptions {
   json target = -1;
   Task task = Task::any;
@@ -70,6 +73,7 @@ struct TableOptions {
   std::vector<json> categorical, drop;
   Encoding encoding = Encoding::one_hot;
   int64_t max_categories = 256;
+  Unknown unknown = Unknown::error;
   json missing = json::array();
   Impute impute = Impute::any;
   std::map<std::string, std::string> rename;
@@ -91,13 +95,17 @@ constexpr auto fields(const TableOptions*) {
       field("encoding", &T::encoding,
             "A categorical column becomes one column for each category, or its number."),
       field("max_categories", &T::max_categories, "Most categories that a column may have.").range(1, 100000),
+      field(
+          "unknown", &T::unknown,
+          "What a category is that is first seen in a further file: an error, which makes the record bad, or "
+          "none of those known."),
       field("missing", &T::missing,
             "Text or texts that mean that a value is missing; an empty field always does."),
       field("impute", &T::impute,
             "What stands in for a missing value: the mean (of a category: the most frequent one) of the "
             "training part, zero "
             "(of a category: none), or error, which makes the record bad. auto: mean when `missing` is "
-            "given, else error."),
+            "given, else error. Where prep.transforms has an impute step, that one alone does it."),
       field("rename", &T::rename, "Other spellings of target values, as \"<=50K.\": \"<=50K\"."),
       field("classes", &T::classes, "Target values in the order of their numbers; empty: all, sorted.")};
 }
@@ -129,10 +137,14 @@ constexpr auto enum_names(const SplitBy*) {
   return std::to_array<std::string_view>({"random", "hash", "order"});
 }
 struct SplitConfig {
-  std::optional<double> train, valid, test;
+  std::optional<double> train, valid, test, train_dev;
   SplitBy by = SplitBy::random;
   bool stratify = false;
-  int64_t folds = 0, fold = 0;
+  json group, order_by;
+  int64_t folds = 0;
+  bool leave_one_out = false;
+  int64_t bootstrap = 0;
+  std::optional<int64_t> fold;
 };
 constexpr auto fields(const SplitConfig*) {
   using S = SplitConfig;
@@ -140,13 +152,40 @@ constexpr auto fields(const SplitConfig*) {
       field("train", &S::train, "Share of the training part; default: what the others leave.").range(0, 1),
       field("valid", &S::valid, "Share held out for validation.").range(0, 1),
       field("test", &S::test, "Share held out for the test.").range(0, 1),
+      field(
+          "train_dev", &S::train_dev,
+          "Share of a part like the training part that is not learned from: tells a gap between the sources "
+          "of the data (valid worse than train_dev) from a failure to generalise (train_dev worse than "
+          "train).")
+          .range(0, 1),
       field("by", &S::by,
             "random: exact shares, drawn with the seed. hash: each record by its id alone, so that it stays "
             "where it is when "
             "records come or go. order: the last records are held out."),
       field("stratify", &S::stratify, "Every class is split in the same shares."),
-      field("folds", &S::folds, "Number of folds for cross-validation; 0: none.").range(0, 1000),
-      field("fold", &S::fold, "The fold that is the validation part, from 0.").at_least(0)};
+      field("group", &S::group,
+            "Column of a table whose equal values stay together in one part (a patient, a user); it is no "
+            "feature. Shares are as near as whole groups allow. One text for each record is held in memory."),
+      field("order_by", &S::order_by,
+            "Column of a table to order the records by (a time), numbers by value and else texts; the last "
+            "ones are held out, folds are consecutive. It is no feature. One text for each record is held in "
+            "memory."),
+      field(
+          "folds", &S::folds,
+          "Number of folds for cross-validation; 0: none. They become the parts fold_0, fold_1, ... of one "
+          "data set, with a normalisation of each fold's training part; dl-train takes one with train.fold.")
+          .range(0, 100000),
+      field("leave_one_out", &S::leave_one_out, "As many folds as records."),
+      field("bootstrap", &S::bootstrap,
+            "Number of samples drawn with replacement, each as large as what they are drawn from: parts "
+            "boot_0, "
+            "boot_1, ... and beside each the records that it left out, oob_0, ...; one sample: train and "
+            "valid. Counts of each record and sample are held in memory.")
+          .range(0, 1000),
+      field("fold", &S::fold,
+            "Only this fold, from 0: it becomes the part valid, the others train. Of bootstrap: this sample "
+            "becomes train, what it left out valid.")
+          .at_least(0)};
 }
 
 enum class Normalize { none, z_score, min_max };
@@ -157,6 +196,7 @@ constexpr auto enum_names(const Normalize*) {
 struct PrepConfig {
   Typed<SourceKind> from;
   SplitConfig split;
+  Transforms transforms;
   Normalize normalize = Normalize::z_score;
   json max_bad = 0;
 };
@@ -165,6 +205,11 @@ constexpr auto fields(const PrepConfig*) {
   return std::tuple{
       field("from", &P::from, "Where the records come from."),
       field("split", &P::split, "How the records are divided."),
+      field(
+          "transforms", &P::transforms,
+          "What is done to the columns of a table, or the pixels of a picture, in order. What is learned is "
+          "learned from the training part, in one pass over the files for each step that learns, and kept in "
+          "the data set for --like. Memory does not grow with the files but where a step says so."),
       field("normalize", &P::normalize,
             "Constants fitted to the training part, per channel or feature, kept beside the data and applied "
             "by the model."),

@@ -31,6 +31,11 @@ int64_t block_rows(const Schema& schema) {
   return std::clamp<int64_t>((int64_t{4} << 20) / bytes, 1, 1024);
 }
 
+std::vector<std::string> Source::keys() {
+  throw Error(Exit::config, "/prep/split",
+              "names a column to group or order by, expected records of a table");
+}
+
 std::vector<std::string> numbered(int64_t count) {
   std::vector<std::string> names;
   for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));

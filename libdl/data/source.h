@@ -10,6 +10,7 @@
 #include "data/bad_records.h"
 #include "data/prep_config.h"
 #include "data/schema.h"
+#include "data/table_plan.h"
 #include "tensor/tensor.h"
 
 namespace dl {
@@ -35,26 +36,26 @@ struct SourceScan {
 class Source {
  public:
   virtual ~Source() = default;
-  // What is known only after looking at everything: the number of records, classes, categories. To be called once,
-  // first; what it fits to the data (see needs_fit) is fitted later.
+  // What is known only after looking at everything: the number of records, classes, categories. To be called once, first.
   virtual SourceScan scan() = 0;
   virtual const Schema& schema() const = 0;  // after scan()
   // Appends records to `rows` until it is full; false when there are no more.
   virtual bool read(Rows& rows) = 0;
   virtual void rewind() = 0;
-  // Values that stand in for missing ones are fitted to the training part: where this is true, every training record
-  // is passed to fit() once (rewind() before and after), then end_fit().
-  virtual bool needs_fit() { return false; }
-  virtual void fit(const Rows&, int64_t) {}
-  virtual void end_fit() {}
-  // Further files (a test set) in the same form: same classes, same columns, same stand-ins.
+  // Further files (a test set) in the same form: same classes, same columns.
   virtual std::unique_ptr<Source> follow(std::span<const std::string> files) = 0;
+  // Of a table: its plan, from which its rows' columns are known; else null.
+  virtual const TablePlan* table() const { return nullptr; }
+  // The texts of TableUse::aside, one for each record, bad ones included; by a pass of its own (rewind()
+  // afterwards). Error (config): records have no columns.
+  virtual std::vector<std::string> keys();
 };
 
 struct SourceContext {
   BadRecords* bad = nullptr;
   std::string tmp;
   uint64_t seed = 0;
+  TableUse use;
 };
 
 // Error (config, data, usage) when the files do not suit the type. Resolves "auto"; `type` tells what was taken.
@@ -69,6 +70,10 @@ std::unique_ptr<Source> open_folder(const FolderOptions&, std::span<const std::s
                                     const SourceContext&);
 std::unique_ptr<Source> open_table(const TableOptions&, std::span<const std::string> files,
                                    const SourceContext&);
+// Files that go the way of a plan that was made before. Columns go by their names where there is a header, and the target
+// may be absent: then the schema has none.
+std::unique_ptr<Source> open_table_like(const TableOptions&, TablePlan plan,
+                                        std::span<const std::string> files, const SourceContext&);
 std::unique_ptr<Source> open_digits(const DigitsOptions&, const SourceContext&);
 
 // Class names from the config: a list of names, or how many; empty when it says nothing.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "data/source.h"
 #include "data/table_plan.h"
@@ -17,9 +18,10 @@ using Use = TableColumn::Use;
 
 class TableSource : public Source {
  public:
+  // by_name: the files need not have the target, nor the columns in the order of the plan.
   TableSource(const TableOptions& options, std::shared_ptr<TablePlan> plan,
-              std::span<const std::string> files, const SourceContext& context)
-      : options_(options), plan_(std::move(plan)), context_(context) {
+              std::span<const std::string> files, const SourceContext& context, bool by_name = false)
+      : options_(options), plan_(std::move(plan)), context_(context), by_name_(by_name) {
     if (options.separator.size() > 1)
       throw Error(Exit::config, "/prep/from/separator",
                   str("is '", options.separator, "', expected one character"));
@@ -29,12 +31,13 @@ class TableSource : public Source {
   }
 
   SourceScan scan() override {
-    TableScan scan(options_);
+    TableScan scan(options_, context_.use);
     std::vector<std::string_view> record;
     for (CsvReader& r : readers_) {
       for (bool first = true; r.next(record); first = false) scan.add(record, first);
       r.rewind();
     }
+    if (by_name_) find_columns();
     if (plan_) return {scan.records() - (plan_->header && !options_.header ? 1 : 0), {}};
     plan_ = std::make_shared<TablePlan>(scan.plan(readers_[0].path()));
     schema_ = plan_->schema();
@@ -44,17 +47,8 @@ class TableSource : public Source {
   const Schema& schema() const override { return schema_; }
 
   bool read(Rows& rows) override {
-    while (rows.count < rows.capacity && file_ < readers_.size()) {
-      CsvReader& in = readers_[file_];
-      if (!in.next(record_)) {
-        ++file_;
-        first_ = true;
-        continue;
-      }
-      if (std::exchange(first_, false) && plan_->header) {
-        check_header(in);
-        continue;
-      }
+    while (rows.count < rows.capacity && next_record()) {
+      const CsvReader& in = readers_[file_];
       const int64_t index = total_++;
       const std::string fault = fill(rows);
       if (!fault.empty()) {
@@ -75,45 +69,75 @@ class TableSource : public Source {
     total_ = 0;
   }
 
-  bool needs_fit() override {
-    fitting_ = plan_->impute == Impute::mean;
-    return fitting_;
+  std::vector<std::string> keys() override {
+    std::vector<std::string> out;
+    rewind();
+    while (next_record())
+      out.emplace_back(record_.size() == plan_->columns.size() ? record_[*plan_->aside] : "");
+    rewind();
+    return out;
   }
 
-  void fit(const Rows& rows, int64_t i) override {
-    const float* x = static_cast<const float*>(rows.columns[0].raw()) + i * plan_->features;
-    for (TableColumn& c : plan_->columns) {
-      if (c.use != Use::number && c.use != Use::category) continue;
-      const float* v = x + c.first;
-      if (c.fit_counts.empty()) c.fit_counts.resize(c.use == Use::number ? 2 : c.categories.size());
-      if (std::isnan(*v)) continue;
-      if (c.use == Use::number)
-        c.fit_counts[0] += static_cast<double>(*v), c.fit_counts[1] += 1;
-      else
-        c.fit_counts[static_cast<size_t>(plan_->encoding == Encoding::index
-                                             ? static_cast<int64_t>(*v)
-                                             : std::max_element(v, v + c.width) - v)] += 1;
-    }
-  }
-
-  void end_fit() override {
-    for (TableColumn& c : plan_->columns) {
-      if (c.fit_counts.empty()) continue;
-      const auto& f = c.fit_counts;
-      c.stand_in = c.use == Use::number
-                       ? (f[1] > 0 ? f[0] / f[1] : 0)
-                       : static_cast<double>(std::max_element(f.begin(), f.end()) - f.begin());
-    }
-    fitting_ = false;
-  }
+  const TablePlan* table() const override { return plan_.get(); }
 
   std::unique_ptr<Source> follow(std::span<const std::string> files) override {
     return std::make_unique<TableSource>(options_, plan_, files, context_);
   }
 
  private:
+  // The next record of the files, headers left out.
+  bool next_record() {
+    while (file_ < readers_.size()) {
+      CsvReader& in = readers_[file_];
+      if (!in.next(record_)) {
+        ++file_;
+        first_ = true;
+      } else if (std::exchange(first_, false) && plan_->header) {
+        check_header(in);
+      } else {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // Where each column of the plan is in the records of the files, by the header of the first one.
+  void find_columns() {
+    place_.assign(plan_->columns.size(), -1);
+    CsvReader& in = readers_[0];
+    in.rewind();
+    if (!in.next(record_)) throw Error(Exit::data, str(in.path(), ": is empty, expected a table"));
+    width_ = record_.size();
+    const size_t expected = plan_->columns.size();
+    if (!plan_->header || !options_.names.empty()) {
+      if (width_ != expected && width_ + 1 != expected)
+        throw Error(Exit::data,
+                    str(in.path(), ":", in.line(), ": the record has ", width_, " fields, expected ",
+                        expected, ", or ", expected - 1, " without the target"));
+      int64_t next = 0;
+      for (size_t c = 0; c < expected; ++c)
+        if (width_ == expected || c != plan_->target) place_[c] = next++;
+    } else {
+      for (size_t c = 0; c < expected; ++c) {
+        const auto it = std::find(record_.begin(), record_.end(), plan_->columns[c].name);
+        if (it != record_.end()) place_[c] = it - record_.begin();
+      }
+      std::vector<std::string> absent;
+      for (size_t c = 0; c < expected; ++c) {
+        const Use use = plan_->columns[c].use;
+        if (place_[c] < 0 && (use == Use::number || use == Use::category || use == Use::hashed))
+          absent.push_back(plan_->columns[c].name);
+      }
+      if (!absent.empty())
+        throw Error(Exit::data,
+                    str(in.path(), ":", in.line(), ": the header has no column ", listed(absent)));
+    }
+    in.rewind();
+    if (place_[plan_->target] < 0) schema_.targets.clear();
+  }
+
   void check_header(const CsvReader& in) const {
-    if (!options_.names.empty()) return;
+    if (!options_.names.empty() || by_name_) return;
     for (size_t c = 0; c < std::max(record_.size(), plan_->columns.size()); ++c) {
       if (c >= record_.size() || c >= plan_->columns.size())
         throw Error(Exit::data, str(in.path(), ":", in.line(), ": the header has ", record_.size(),
@@ -126,26 +150,36 @@ class TableSource : public Source {
 
   // The record becomes row rows.count; returns what is wrong with it, or nothing.
   std::string fill(Rows& rows) {
-    if (record_.size() != plan_->columns.size())
-      return str("the record has ", record_.size(), " fields, expected ", plan_->columns.size());
-    auto* x = reinterpret_cast<float*>(rows.row(0, rows.count));
+    const size_t expected = by_name_ ? width_ : plan_->columns.size();
+    if (record_.size() != expected)
+      return str("the record has ", record_.size(), " fields, expected ", expected);
+    auto* x = reinterpret_cast<double*>(rows.row(0, rows.count));
     std::string fault;
-    for (size_t i = 0; i < record_.size() && fault.empty(); ++i) {
+    for (size_t i = 0; i < plan_->columns.size() && fault.empty(); ++i) {
       const TableColumn& c = plan_->columns[i];
+      if (by_name_ && place_[i] < 0) continue;
+      const std::string_view text = record_[by_name_ ? static_cast<size_t>(place_[i]) : i];
       if (c.use == Use::number)
-        fault = fill_number(c, record_[i], x + c.first);
+        fault = fill_number(c, text, x + c.at);
       else if (c.use == Use::category)
-        fault = fill_category(c, record_[i], x + c.first);
+        fault = fill_category(c, text, x + c.at);
+      else if (c.use == Use::hashed)
+        x[c.at] = plan_->is_missing(text) ? NAN : hash_of(text);
       else if (c.use == Use::target)
-        fault = fill_target(c, plan_->target_text(record_[i]), rows.row(1, rows.count));
+        fault = fill_target(c, plan_->target_text(text), rows.row(1, rows.count));
       else if (c.use == Use::id) {
         has_id_ = true;
-        std::string& id = rows.ids[static_cast<size_t>(rows.count)] = record_[i];
+        std::string& id = rows.ids[static_cast<size_t>(rows.count)] = text;
         std::replace(id.begin(), id.end(), '\n', ' ');  // ids are lines in the data set
         if (id.empty()) fault = str("the id '", c.name, "' is missing");
       }
     }
     return fault;
+  }
+
+  static double hash_of(std::string_view text) {
+    const uint64_t h = stream_id(text);
+    return static_cast<double>(static_cast<uint32_t>(h ^ (h >> 32)));
   }
 
   static std::string shown(std::string_view text) {
@@ -157,8 +191,7 @@ class TableSource : public Source {
   }
 
   // Numbers are stored as f32, so a finite text may still be too large.
-  static std::string parse(std::string_view text, const std::string& what, float& out) {
-    double v;
+  static std::string parse(std::string_view text, const std::string& what, double& v) {
     if (!read_number(text, v)) {
       const bool gap =
           text == "?" || text == "-" || text == "NA" || text == "N/A" || text == "null" || text == "None";
@@ -167,46 +200,36 @@ class TableSource : public Source {
     }
     if (!std::isfinite(static_cast<float>(v)))
       return str(what, " is ", shown(text), ", expected a finite number");
-    out = static_cast<float>(v);
     return {};
   }
 
-  std::string fill_number(const TableColumn& c, std::string_view text, float* out) const {
+  std::string fill_number(const TableColumn& c, std::string_view text, double* out) const {
     if (!plan_->is_missing(text)) return parse(text, str("column '", c.name, "'"), *out);
     if (plan_->impute == Impute::error) return missing(c);
-    *out = fitting_ ? NAN : static_cast<float>(c.stand_in);
+    *out = NAN;
     return {};
   }
 
-  std::string fill_category(const TableColumn& c, std::string_view text, float* out) const {
-    double number = c.stand_in;
+  std::string fill_category(const TableColumn& c, std::string_view text, double* out) const {
     if (plan_->is_missing(text)) {
       if (plan_->impute == Impute::error) return missing(c);
-      if (fitting_) {
-        std::fill_n(out, c.width, NAN);
-        return {};
-      }
-    } else {
-      const auto it = c.number_of.find(std::string(text));
-      if (it == c.number_of.end())
-        return str("column '", c.name, "' is ", shown(text), ", expected one of ", listed(c.categories));
-      number = it->second;
-    }
-    if (plan_->encoding == Encoding::index) {
-      *out = static_cast<float>(number);
+      *out = NAN;
       return {};
     }
-    std::fill_n(out, c.width, 0.0f);
-    if (number >= 0) out[static_cast<int64_t>(number)] = 1;
+    const auto it = c.number_of.find(std::string(text));
+    if (it == c.number_of.end() && options_.unknown == Unknown::error)
+      return str("column '", c.name, "' is ", shown(text), ", expected one of ", listed(c.categories));
+    *out = it == c.number_of.end() ? -1 : it->second;
     return {};
   }
 
   std::string fill_target(const TableColumn& c, std::string_view text, uint8_t* out) const {
     if (plan_->is_missing(text)) return str("the target '", c.name, "' is missing");
     if (!plan_->classification) {
-      float v = 0;
+      double v = 0;
       std::string fault = parse(text, str("the target '", c.name, "'"), v);
-      std::memcpy(out, &v, sizeof v);
+      const auto stored = static_cast<float>(v);
+      std::memcpy(out, &stored, sizeof stored);
       return fault;
     }
     const auto it = c.number_of.find(std::string(text));
@@ -227,9 +250,11 @@ class TableSource : public Source {
   std::vector<CsvReader> readers_;
   Schema schema_;
   std::vector<std::string_view> record_;
+  bool by_name_;
+  std::vector<int64_t> place_;  // by_name_: of each column in a record; -1: absent
+  size_t width_ = 0;            // by_name_: fields of a record
   size_t file_ = 0;
   bool first_ = true, has_id_ = false;
-  bool fitting_ = false;
   int64_t total_ = 0;
 };
 
@@ -238,6 +263,12 @@ class TableSource : public Source {
 std::unique_ptr<Source> open_table(const TableOptions& options, std::span<const std::string> files,
                                    const SourceContext& context) {
   return std::make_unique<TableSource>(options, nullptr, files, context);
+}
+
+std::unique_ptr<Source> open_table_like(const TableOptions& options, TablePlan plan,
+                                        std::span<const std::string> files, const SourceContext& context) {
+  return std::make_unique<TableSource>(options, std::make_shared<TablePlan>(std::move(plan)), files, context,
+                                       true);
 }
 
 }  // namespace dl

@@ -48,6 +48,20 @@ void Moments::add(double v) {
   deviations += d * (v - running_mean);
 }
 
+void Moments::merge(const Moments& other) {
+  if (other.count == 0) return;
+  min = count ? std::min(min, other.min) : other.min;
+  max = count ? std::max(max, other.max) : other.max;
+  const auto a = static_cast<double>(count), b = static_cast<double>(other.count);
+  const double d = other.running_mean - running_mean;
+  running_mean += d * b / (a + b);
+  deviations += other.deviations + d * d * a * b / (a + b);
+  sum += other.sum;
+  squares += other.squares;
+  count += other.count;
+  bytes = bytes || other.bytes;
+}
+
 namespace {
 
 int64_t groups_of(const Input& in) {
@@ -236,16 +250,20 @@ std::string Statistics::text() const {
 }
 
 std::map<std::string, Normalization> fit_normalization(Normalize kind, const Schema& schema,
-                                                       const Statistics& statistics) {
+                                                       const Statistics& statistics,
+                                                       std::span<const std::string> training_parts) {
   std::map<std::string, Normalization> out;
   if (kind == Normalize::none) return out;
-  const PartStatistics* train = statistics.part("train");
-  if (!train)
+  std::vector<const PartStatistics*> parts;
+  for (const std::string& name : training_parts)
+    if (const PartStatistics* p = statistics.part(name)) parts.push_back(p);
+  if (parts.empty())
     throw Error(Exit::data, "the training part is empty, expected records to fit the normalisation to");
   for (size_t i = 0; i < schema.inputs.size(); ++i) {
     Normalization& n = out[schema.inputs[i].name];
-    for (size_t c = 0; c < train->inputs[i].size(); ++c) {
-      const Moments& m = train->inputs[i][c];
+    for (size_t c = 0; c < parts[0]->inputs[i].size(); ++c) {
+      Moments m = parts[0]->inputs[i][c];
+      for (size_t p = 1; p < parts.size(); ++p) m.merge(parts[p]->inputs[i][c]);
       const bool one_hot =
           c < schema.inputs[i].columns.size() && schema.inputs[i].columns[c].find('=') != std::string::npos;
       const double shift = one_hot ? 0 : kind == Normalize::z_score ? m.mean() : m.min;

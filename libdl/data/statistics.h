@@ -24,6 +24,7 @@ struct Moments {
   DL_API double std() const;  // of the population
   void add_bytes(const uint8_t* v, int64_t n);
   void add(double v);
+  DL_API void merge(const Moments& other);  // as if its values had been added after these
 };
 
 struct PartStatistics {
@@ -51,9 +52,10 @@ class DL_API Statistics {
   std::vector<PartStatistics> parts_;
 };
 
-// The constants of the training part for each input; one-hot columns (named "colour=red") are left as they are.
-// Error (data): there is no training row.
+// The constants of the training parts together for each input; one-hot columns (named "colour=red") are left as they
+// are. Error (data): there is no training row.
 DL_API std::map<std::string, Normalization> fit_normalization(Normalize kind, const Schema& schema,
-                                                              const Statistics& statistics);
+                                                              const Statistics& statistics,
+                                                              std::span<const std::string> training_parts);
 
 }  // namespace dl

@@ -18,16 +18,24 @@ std::string_view TablePlan::target_text(std::string_view text) const {
   return it == rename.end() ? text : std::string_view(it->second);
 }
 
+FeatureColumns TablePlan::feature_columns() const {
+  using Use = TableColumn::Use;
+  using Kind = FeatureColumn::Kind;
+  FeatureColumns out;
+  for (const TableColumn& c : columns)
+    if (c.use == Use::number || c.use == Use::category || c.use == Use::hashed)
+      out.push_back({c.name,
+                     c.use == Use::number     ? Kind::number
+                     : c.use == Use::category ? Kind::category
+                                              : Kind::hashed,
+                     c.categories});
+  return out;
+}
+
 Schema TablePlan::schema() const {
   Schema s;
-  Input in{"features", Role::features, {DType::f32, Shape{features}}, {}};
-  for (const TableColumn& c : columns) {
-    if (c.use == TableColumn::Use::number ||
-        (c.use == TableColumn::Use::category && encoding == Encoding::index))
-      in.columns.push_back(c.name);
-    else if (c.use == TableColumn::Use::category)
-      for (const std::string& v : c.categories) in.columns.push_back(c.name + "=" + v);
-  }
+  Input in{"features", Role::features, {DType::f64, Shape{features}}, {}};
+  for (const FeatureColumn& c : feature_columns()) in.columns.push_back(c.name);
   s.inputs.push_back(std::move(in));
   if (classification)
     s.targets.push_back(
@@ -37,7 +45,61 @@ Schema TablePlan::schema() const {
   return s;
 }
 
-TableScan::TableScan(const TableOptions& options) : options_(options) {
+namespace {
+
+constexpr std::string_view kUses[] = {"number", "category", "hashed", "target", "id", "aside", "dropped"};
+
+void set_categories(TableColumn& c, std::vector<std::string> values) {
+  c.categories = std::move(values);
+  c.number_of.clear();
+  for (const std::string& v : c.categories) c.number_of.emplace(v, static_cast<int>(c.number_of.size()));
+}
+
+}  // namespace
+
+json TablePlan::dump() const {
+  json list = json::array();
+  for (const TableColumn& c : columns) {
+    list.push_back({{"name", c.name}, {"use", kUses[static_cast<size_t>(c.use)]}});
+    if (!c.categories.empty()) list.back()["categories"] = c.categories;
+  }
+  return {{"columns", list},
+          {"header", header},
+          {"classification", classification},
+          {"impute", enum_names(&impute)[static_cast<size_t>(impute)]},
+          {"missing", missing},
+          {"rename", rename}};
+}
+
+TablePlan TablePlan::parse(const json& j, const std::string& where) {
+  TablePlan plan;
+  try {
+    for (const json& c : j.at("columns")) {
+      TableColumn& column = plan.columns.emplace_back();
+      column.name = c.at("name").get<std::string>();
+      const auto use = std::find(std::begin(kUses), std::end(kUses), c.at("use").get<std::string>());
+      if (use == std::end(kUses)) throw Error(Exit::data, str(where, ": has a column of unknown use"));
+      column.use = static_cast<TableColumn::Use>(use - std::begin(kUses));
+      set_categories(column, c.value("categories", std::vector<std::string>()));
+      using Use = TableColumn::Use;
+      if (column.use == Use::target) plan.target = plan.columns.size() - 1;
+      if (column.use == Use::number || column.use == Use::category || column.use == Use::hashed)
+        column.at = plan.features++;
+    }
+    plan.header = j.at("header").get<bool>();
+    plan.classification = j.at("classification").get<bool>();
+    FieldType<Impute>::parse(plan.impute, j.at("impute"), "", {});
+    plan.missing = j.at("missing").get<std::vector<std::string>>();
+    plan.rename = j.at("rename").get<std::map<std::string, std::string>>();
+  } catch (const json::exception&) {
+    throw Error(Exit::data, str(where, ": the preparation that is stored in it is damaged"));
+  }
+  if (plan.features == 0 || plan.columns[plan.target].use != TableColumn::Use::target)
+    throw Error(Exit::data, str(where, ": the preparation that is stored in it is damaged"));
+  return plan;
+}
+
+TableScan::TableScan(const TableOptions& options, const TableUse& use) : options_(options), use_(use) {
   const json& m = options.missing;
   if (m.is_string())
     base_.missing.push_back(m.get<std::string>());
@@ -47,10 +109,9 @@ TableScan::TableScan(const TableOptions& options) : options_(options) {
     throw Error(Exit::config, "/prep/from/missing",
                 str("is ", m.dump(), ", expected a text or a list of texts"));
   base_.rename = options.rename;
-  base_.encoding = options.encoding;
-  base_.impute = options.impute != Impute::any ? options.impute
-                 : base_.missing.empty()       ? Impute::error
-                                               : Impute::mean;
+  base_.impute = options.impute != Impute::any           ? options.impute
+                 : base_.missing.empty() && !use.imputes ? Impute::error
+                                                         : Impute::mean;
 }
 
 void TableScan::look(Seen& seen, std::string_view text) const {
@@ -105,7 +166,7 @@ bool TableScan::find_header() const {
          std::find(first_.begin(), first_.end(), options_.target.get<std::string>()) != first_.end();
 }
 
-size_t TableScan::find_column(const json& which, const TablePlan& plan, const std::string& key,
+size_t TableScan::find_column(const json& which, const TablePlan& plan, const std::string& pointer,
                               const std::string& where) const {
   const auto n = static_cast<int64_t>(plan.columns.size());
   double number = NAN;
@@ -121,15 +182,14 @@ size_t TableScan::find_column(const json& which, const TablePlan& plan, const st
     if (!read_number(name, number)) {
       const auto near = closest(name, known);
       if (known.size() > 20) known.resize(20), known.emplace_back("...");
-      throw Error(Exit::data, "/prep/from/" + key,
+      throw Error(Exit::data, pointer,
                   str(where, ": there is no column '", name, "', expected one of ", join(known, ", ")),
                   near.empty() ? "" : str("did you mean ", join(near, ", or "), "?"));
     }
   } else
-    throw Error(Exit::config, "/prep/from/" + key,
-                str("is ", which.dump(), ", expected the name or number of a column"));
+    throw Error(Exit::config, pointer, str("is ", which.dump(), ", expected the name or number of a column"));
   if (!(number >= static_cast<double>(-n) && number < static_cast<double>(n)) || number != std::floor(number))
-    throw Error(Exit::data, "/prep/from/" + key,
+    throw Error(Exit::data, pointer,
                 str(where, ": there is no column ", dl::number(number), ", expected ", -n, " to ", n - 1,
                     " in a table of ", n, " columns"));
   return static_cast<size_t>(number < 0 ? static_cast<int64_t>(number) + n : static_cast<int64_t>(number));
@@ -151,12 +211,6 @@ std::vector<std::string> sorted_values(const std::map<std::string, int64_t>& dif
   return out;
 }
 
-void set_categories(TableColumn& c, std::vector<std::string> values) {
-  c.categories = std::move(values);
-  c.number_of.clear();
-  for (const std::string& v : c.categories) c.number_of.emplace(v, static_cast<int>(c.number_of.size()));
-}
-
 }  // namespace
 
 void TableScan::assign_uses(TablePlan& plan, const std::string& where) const {
@@ -165,17 +219,27 @@ void TableScan::assign_uses(TablePlan& plan, const std::string& where) const {
     plan.columns[c].use = s.numbers >= s.texts ? TableColumn::Use::number : TableColumn::Use::category;
   }
   for (size_t i = 0; i < options_.categorical.size(); ++i)
-    plan.columns[find_column(options_.categorical[i], plan, str("categorical/", i), where)].use =
+    plan.columns[find_column(options_.categorical[i], plan, str("/prep/from/categorical/", i), where)].use =
         TableColumn::Use::category;
   for (size_t i = 0; i < options_.drop.size(); ++i)
-    plan.columns[find_column(options_.drop[i], plan, str("drop/", i), where)].use = TableColumn::Use::dropped;
+    plan.columns[find_column(options_.drop[i], plan, str("/prep/from/drop/", i), where)].use =
+        TableColumn::Use::dropped;
   if (!options_.id.is_null())
-    plan.columns[find_column(options_.id, plan, "id", where)].use = TableColumn::Use::id;
-  plan.target = find_column(options_.target, plan, "target", where);
-  if (plan.columns[plan.target].use == TableColumn::Use::dropped ||
-      plan.columns[plan.target].use == TableColumn::Use::id)
+    plan.columns[find_column(options_.id, plan, "/prep/from/id", where)].use = TableColumn::Use::id;
+  for (const std::string& name : use_.hashed)
+    plan.columns[find_column(name, plan, "/prep/transforms", where)].use = TableColumn::Use::hashed;
+  if (!use_.aside.is_null()) {
+    plan.aside = find_column(use_.aside, plan, use_.aside_at, where);
+    if (plan.columns[*plan.aside].use != TableColumn::Use::id)
+      plan.columns[*plan.aside].use = TableColumn::Use::aside;
+  }
+  plan.target = find_column(options_.target, plan, "/prep/from/target", where);
+  using Use = TableColumn::Use;
+  const Use use = plan.columns[plan.target].use;
+  if (use == Use::dropped || use == Use::id || use == Use::aside)
     throw Error(Exit::config, "/prep/from/target",
-                str("is column '", plan.columns[plan.target].name, "', which is dropped or the id"));
+                str("is column '", plan.columns[plan.target].name, "', which is ",
+                    use == Use::aside ? "what records are grouped or ordered by" : "dropped or the id"));
   plan.columns[plan.target].use = TableColumn::Use::target;
 }
 
@@ -207,7 +271,7 @@ void TableScan::plan_features(TablePlan& plan, const std::string& where) const {
   for (size_t i = 0; i < plan.columns.size(); ++i) {
     TableColumn& c = plan.columns[i];
     const bool category = c.use == TableColumn::Use::category;
-    if (!category && c.use != TableColumn::Use::number) continue;
+    if (!category && c.use != TableColumn::Use::number && c.use != TableColumn::Use::hashed) continue;
     const Seen& s = columns_[i];
     const std::string hint = str("leave it out: \"drop\": [\"", c.name, "\"]");
     if (s.numbers + s.texts == 0)
@@ -219,11 +283,7 @@ void TableScan::plan_features(TablePlan& plan, const std::string& where) const {
                       " different texts, expected numbers or categories"),
                   hint + ", or raise \"max_categories\"");
     if (category) set_categories(c, sorted_values(s.different));
-    c.width =
-        category && options_.encoding == Encoding::one_hot ? static_cast<int64_t>(c.categories.size()) : 1;
-    if (category && plan.impute == Impute::zero) c.stand_in = -1;
-    c.first = plan.features;
-    plan.features += c.width;
+    c.at = plan.features++;
   }
   if (plan.features == 0)
     throw Error(Exit::data,

@@ -32,7 +32,7 @@ RunSetup::RunSetup(TrainRequest r)
     : request(std::move(r)),
       config(parse_train(request.config)),
       section(model_section(request.config)),
-      data(request.data, {.tmp = request.tmp}),
+      data(request.data, {.tmp = request.tmp, .fold = config.fold}),
       valid_file(request.valid.empty()
                      ? nullptr
                      : std::make_unique<Dataset>(request.valid, DatasetOptions{.tmp = request.tmp})),

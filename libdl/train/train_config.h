@@ -73,6 +73,7 @@ struct TrainConfig {
   bool drop_last = false;
   std::string split = "train";
   std::string valid_split = "valid";
+  std::optional<int64_t> fold;
 };
 constexpr auto fields(const TrainConfig*) {
   return std::tuple{
@@ -123,9 +124,17 @@ constexpr auto fields(const TrainConfig*) {
             "device would."),
       field("shuffle", &TrainConfig::shuffle, "Draw a new order of the samples for each epoch."),
       field("drop_last", &TrainConfig::drop_last, "Leave out the last batch of an epoch when it is short."),
-      field("split", &TrainConfig::split, "Part of the data set to learn from."),
+      field("split", &TrainConfig::split,
+            "Part of the data set to learn from; a sum as well: \"train+valid\"."),
       field("valid_split", &TrainConfig::valid_split,
             "Part of the data set to validate on after each epoch; ignored when it is absent."),
+      field(
+          "fold", &TrainConfig::fold,
+          "Round of a data set of folds, from 0: \"train\" is then every fold but this one, \"valid\" this "
+          "one, "
+          "and inputs are normalised with what the others were fitted to. Of bootstrap samples: this sample, "
+          "and what it left out.")
+          .at_least(0),
   };
 }
 

@@ -129,3 +129,54 @@ TEST_CASE("a missing split is answered with those there are") {
   CHECK_THROWS_WITH_AS(d.rows("valid"), doctest::Contains("has no split 'valid', it has train, test"), Error);
   CHECK_FALSE(d.has("valid"));
 }
+
+TEST_CASE("a sum of splits holds the rows of each, one after the other") {
+  TempFolder dir;
+  write_samples(dir / "d.h5", 3000, 77);
+  for (int64_t memory : {int64_t{1} << 30, int64_t{0}}) {
+    const Dataset d(dir / "d.h5", {.tmp = {}, .memory = memory});
+    CHECK(d.has("test+train"));
+    CHECK_FALSE(d.has("test+valid"));
+    CHECK(d.rows("test+train") == 3077);
+    std::vector<int32_t> label(4);
+    void* out[] = {nullptr, label.data()};
+    const int64_t rows[] = {76, 77, 3076, 0};
+    d.gather("test+train", rows, out);
+    CHECK(label == std::vector<int32_t>{6, 0, 9, 0});
+    CHECK(d.ids("test+train", 75, 4) == std::vector<std::string>{"s75", "s76", "s0", "s1"});
+    for (int64_t b = 0; b * d.block_rows("test+train") < 3077; ++b) d.preload("test+train", b);
+  }
+  const Dataset d(dir / "d.h5");
+  const auto error = [&](const std::string& split) {
+    try {
+      d.rows(split);
+    } catch (const Error& e) { return std::string(e.what()); }
+    return std::string();
+  };
+  CHECK(error("train+vali").find("has no split 'vali', it has train, test") != std::string::npos);
+  CHECK(error("train+train").find("has split 'train' twice") != std::string::npos);
+}
+
+TEST_CASE("a fold renames the parts and brings the normalisation fitted without it") {
+  TempFolder dir;
+  {
+    DatasetWriter w(dir / "d.h5", sample_schema());
+    for (int k = 0; k < 3; ++k) append_samples(w, "fold_" + std::to_string(k), 10 + k);
+    w.schema().normalization["image"] = {{100.0f}, {70.0f}};
+    w.fold_normalization(
+        {{{"image", {{1.0f}, {11.0f}}}}, {{"image", {{2.0f}, {12.0f}}}}, {{"image", {{3.0f}, {13.0f}}}}});
+    w.finish();
+  }
+  const Dataset d(dir / "d.h5", {.tmp = {}, .fold = 1});
+  CHECK(d.rows("train") == 22);
+  CHECK(d.rows("valid") == 11);
+  CHECK(d.rows("fold_1") == 11);
+  CHECK(d.schema().normalization.at("image").mean[0] == 2);
+  CHECK(Schema::parse(d.schema_json(), "").normalization.at("image").std[0] == 12);
+  CHECK(Dataset(dir / "d.h5").schema().normalization.at("image").mean[0] == 100);
+  std::string message;
+  try {
+    Dataset(dir / "d.h5", {.tmp = {}, .fold = 3});
+  } catch (const Error& e) { message = e.what(); }
+  CHECK(message.find("has no fold 3, its splits are fold_0, fold_1, fold_2") != std::string::npos);
+}
