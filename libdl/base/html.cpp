@@ -123,7 +123,7 @@ std::string axes(const Plot& p, const Scale& x, const Scale& y) {
   std::vector<std::pair<double, std::string>> ticks;
   for (size_t i = 0; i < p.x_names.size(); ++i) ticks.emplace_back(static_cast<double>(i), p.x_names[i]);
   if (p.x_names.empty())
-    for (double t : axis_ticks(x.low, x.high, p.log_x, std::max(3, static_cast<int>(p.width / 100))))
+    for (double t : axis_ticks(x.low, x.high, p.log_x, std::max(3, static_cast<int>(p.width / 80))))
       ticks.emplace_back(t, short_number(t));
   for (const auto& [t, name] : ticks)
     out += str("<line class=\"grid\" x1=\"", at(x(t)), "\" x2=\"", at(x(t)), "\" y1=\"", at(y.from),

@@ -30,6 +30,8 @@ std::map<std::string, std::string> short_names(const std::vector<Dimension>& spa
   std::map<std::string, std::string> out;
   for (const Dimension& d : space) {
     size_t from = d.key.rfind('.');
+    if (from != std::string::npos && from > 0 && d.key.substr(from) == ".type")
+      from = d.key.rfind('.', from - 1);
     const auto ambiguous = [&](const std::string& tail) {
       return std::count_if(space.begin(), space.end(),
                            [&](const Dimension& o) { return o.key.ends_with(tail); }) > 1;
@@ -123,11 +125,11 @@ struct Reporter {
     const double good = values[(values.size() - 1) / 4], low = values.front(), high = values.back();
     const auto axes = static_cast<double>(study.space().size()) + 1;
     const double width = std::max(640.0, 110 * axes), top = 30, bottom = 250,
-                 step = (width - 80) / std::max(axes - 1, 1.0);
+                 step = (width - 110) / std::max(axes - 1, 1.0);
     std::string out = str("<div class=\"scroll\"><svg style=\"min-width:", short_number(95 * axes),
                           "px\" viewBox=\"0 0 ", short_number(width), " 290\" role=\"img\">");
     const auto place = [&](double axis, double u) {
-      return str(short_number(40 + axis * step), ' ', short_number(bottom - u * (bottom - top)));
+      return str(short_number(50 + axis * step), ' ', short_number(bottom - u * (bottom - top)));
     };
     std::string faint, strong;
     for (const Trial* t : usable) {
@@ -153,7 +155,7 @@ struct Reporter {
       const std::string name = last ? objective : names.at(study.space()[i].key);
       const std::string above = last ? short_number(larger ? -low : low) : shown(study.space()[i].value(1)),
                         below = last ? short_number(larger ? -high : high) : shown(study.space()[i].value(0));
-      const std::string at = short_number(40 + x * step);
+      const std::string at = short_number(50 + x * step);
       out += str("<path class=\"axis\" d=\"M", place(x, 0), 'L', place(x, 1), "\"/>");
       for (const auto& [y, text, kind] :
            {std::tuple{22.0, above, ""}, {266.0, below, ""}, {284.0, name, " class=\"name\""}})

@@ -73,27 +73,26 @@ void write_config(const Study& study, const Trial& trial, const TrialFiles& file
 }
 
 int take_lock(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT, 0666);  // inherited on purpose
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) throw Error(Exit::io, str("cannot write '", path, "': ", std::strerror(errno)));
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
   ::close(fd);
   return -1;
 }
 
-TrialRun::TrialRun(const Setting& setting, cli::Guard& guard, const Trial& trial, const std::string& device,
-                   int64_t slot)
+TrialRun::TrialRun(const Setting& setting, cli::Guard& guard, const Trial& trial, int lock,
+                   const std::string& device, int64_t slot)
     : setting_(&setting),
       guard_(&guard),
       trial_(trial),
       files_(files_of(setting.path, trial.number)),
       device_(device),
       slot_(slot),
+      lock_(lock),
       events_(setting.study.search().objective.name()),
       began_(steady_seconds()) {
-  write_config(setting.study, trial, files_);
-  lock_ = take_lock(files_.lock);
-  if (lock_ < 0) throw Error(Exit::io, str("trial ", trial.number, " is being run by another process"));
   try {
+    write_config(setting.study, trial, files_);
     start_run();
   } catch (...) {
     release();
@@ -119,7 +118,9 @@ void TrialRun::start_run() {
   if (!setting_->launcher.empty())
     args = launched(setting_->launcher, args, {{"trial", str(trial_.number)}, {"job", str(slot_)}});
   events_ = EventReader(search.objective.name());
+  ::fcntl(lock_, F_SETFD, 0);  // this trainer inherits it, those of other trials do not
   pid_ = cli::start_child(args, f.log);
+  ::fcntl(lock_, F_SETFD, FD_CLOEXEC);
   guard_->watch(pid_);
 }
 

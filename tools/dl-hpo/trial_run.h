@@ -36,8 +36,9 @@ struct Setting {
 
 class TrialRun {
  public:
-  // Starts the first run. `slot`: 0 ... jobs - 1, no two at the same time. Throws Error(Exit::io).
-  TrialRun(const Setting& setting, cli::Guard& guard, const Trial& trial, const std::string& device,
+  // Starts the first run. `lock`: of take_lock(), kept. `slot`: 0 ... jobs - 1, no two at the same time. Throws
+  // Error(Exit::io).
+  TrialRun(const Setting& setting, cli::Guard& guard, const Trial& trial, int lock, const std::string& device,
            int64_t slot);
 
   const Trial& trial() const { return trial_; }

@@ -148,8 +148,12 @@ class Trials {
   }
 
   void start(const Trial& trial) {
+    const TrialFiles files = files_of(path_, trial.number);
+    std::filesystem::create_directories(files.folder);
+    const int lock = take_lock(files.lock);
+    if (lock < 0) return;  // who was given it first has come back to it
     const std::string device = free_device();
-    running_.emplace_back(setting_, guard_, trial, device, free_slot());
+    running_.emplace_back(setting_, guard_, trial, lock, device, free_slot());
     in_.log.verbose(str("trial ", trial.number, ": ", trial.parameters.dump()));
     json fields{{"trial", trial.number}, {"parameters", trial.parameters}, {"device", device}};
     if (trial.parent) fields["parent"] = *trial.parent;
