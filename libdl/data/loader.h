@@ -27,7 +27,7 @@ struct Batch {
   int64_t epoch = 0;
   int64_t index = 0;             // within the epoch
   int64_t rows = 0;              // batch_size, or fewer in the last batch
-  std::vector<Tensor> columns;   // inputs, then targets, (rows, sample shape) in the types of the data set
+  std::vector<Tensor> columns;   // inputs, targets, groups, (rows, sample shape) in the types of the data set
   std::vector<int64_t> samples;  // the row of each sample in the split
 };
 

@@ -17,6 +17,7 @@ struct TableColumn {
   Use use = Use::number;
   std::vector<std::string> categories;             // sorted, as numbers where all are
   std::unordered_map<std::string, int> number_of;  // of a category
+  int64_t group = -1;                              // its place among the group columns
   int64_t first = 0, width = 1;                    // its place among the features
   double stand_in = 0;             // for a missing value: a number, or a category; < 0: none of them
   std::vector<double> fit_counts;  // while it is fitted: {sum, count}, or the records of each category
@@ -30,7 +31,8 @@ struct TablePlan {
   Encoding encoding = Encoding::one_hot;
   std::vector<std::string> missing;
   std::map<std::string, std::string> rename;
-  int64_t features = 0;
+  int64_t features = 0, groups = 0;
+  static constexpr std::string_view kNoGroup = "missing";  // the group of rows without a value
   bool is_missing(std::string_view text) const;
   std::string_view target_text(std::string_view text) const;  // after `rename`
   Schema schema() const;
@@ -62,6 +64,7 @@ class TableScan {
                      const std::string& where) const;
   void assign_uses(TablePlan& plan, const std::string& where) const;
   void plan_target(TablePlan& plan, const std::string& where) const;
+  void plan_groups(TablePlan& plan, const std::string& where) const;
   void plan_features(TablePlan& plan, const std::string& where) const;
 
   TableOptions options_;
