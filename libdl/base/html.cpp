@@ -10,12 +10,14 @@
 namespace dl {
 namespace {
 
-// Eight hues that stay apart for people who do not see all colours, each for a light and for a dark ground.
+// Twelve hues that stay apart for people who do not see all colours, each for a light and for a dark ground.
 constexpr std::string_view kStyle = R"css(
 :root{color-scheme:light dark;--ground:#fff;--panel:#f6f7f9;--ink:#1b1f24;--soft:#59636e;--line:#d9dde3;--accent:#0b62c4;
---c0:#1f6fc5;--c1:#d1620a;--c2:#1c8a4c;--c3:#b3338a;--c4:#6a4fc3;--c5:#a07800;--c6:#0d8b97;--c7:#c23b3b}
+--c0:#1f6fc5;--c1:#d1620a;--c2:#1c8a4c;--c3:#b3338a;--c4:#6a4fc3;--c5:#a07800;--c6:#0d8b97;--c7:#c23b3b;
+--c8:#7a5a3a;--c9:#5d6b78;--c10:#8a9a1b;--c11:#e0589c}
 @media(prefers-color-scheme:dark){:root{--ground:#14171b;--panel:#1d2127;--ink:#e7eaee;--soft:#9aa4b0;--line:#343b44;--accent:#6cb0ff;
---c0:#62a8f5;--c1:#f29a4b;--c2:#55c987;--c3:#e77cc3;--c4:#a896f5;--c5:#d9b23c;--c6:#48c4d0;--c7:#f07d7d}}
+--c0:#62a8f5;--c1:#f29a4b;--c2:#55c987;--c3:#e77cc3;--c4:#a896f5;--c5:#d9b23c;--c6:#48c4d0;--c7:#f07d7d;
+--c8:#c49a6c;--c9:#a9b6c2;--c10:#c3d44a;--c11:#ff9ccb}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:62rem;padding:1.2rem 1rem 4rem;background:var(--ground);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
@@ -72,7 +74,9 @@ void fit(Scale& s, const std::vector<double>& values) {
     const double air = std::max(std::pow(s.high / s.low, 0.04), 1.02);
     s.low /= air, s.high *= air;
   } else {
-    const double air = s.high > s.low ? 0.04 * (s.high - s.low) : std::max(std::fabs(s.high) * 0.05, 0.5);
+    const double air = s.high > s.low ? 0.04 * (s.high - s.low)
+                       : s.high == 0  ? 0.5
+                                      : 0.05 * std::fabs(s.high);
     s.low -= air, s.high += air;
   }
 }
@@ -178,7 +182,7 @@ std::string short_number(double v) {
   return text;
 }
 
-std::string series_color(size_t i) { return str("var(--c", i % 8, ')'); }
+std::string series_color(size_t i) { return str("var(--c", i % 12, ')'); }
 
 std::vector<double> axis_ticks(double low, double high, bool log, int count) {
   std::vector<double> out;
@@ -210,8 +214,8 @@ std::string HtmlPage::text() const {
       str("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
           "content=\"width=device-width,initial-scale=1\">"
           "<title>",
-          html_escape(title_), "</title><style>", kStyle, "</style></head><body>\n<h1>", html_escape(title_),
-          "</h1>\n");
+          html_escape(title_), "</title><style>", kStyle, style_, "</style></head><body>\n<h1>",
+          html_escape(title_), "</h1>\n");
   if (!subtitle_.empty()) out += str("<p class=\"soft\">", html_escape(subtitle_), "</p>\n");
   if (parts_.size() > 2) {
     out += "<nav>";

@@ -27,13 +27,15 @@ class DL_API HtmlPage {
   explicit HtmlPage(std::string title, std::string subtitle = {});
   // A part with a heading and a place in the list of contents. `body` is HTML: escape what comes from outside.
   void section(const std::string& heading, const std::string& body, const std::string& note = {});
+  // CSS beside that of the page; may use its colours: var(--ink), var(--panel), ...
+  void style(const std::string& css) { style_ += css; }
   std::string text() const;  // the whole document
 
  private:
   struct Part {
     std::string heading, body, note;
   };
-  std::string title_, subtitle_;
+  std::string title_, subtitle_, style_;
   std::vector<Part> parts_;
 };
 
@@ -44,7 +46,7 @@ DL_API std::string html_table(const std::vector<std::string>& columns,
 // Numbers that stand out at the head of a page: name and value.
 DL_API std::string html_facts(const std::vector<std::pair<std::string, std::string>>& facts);
 
-// The i-th colour of a figure, as a CSS value that has a light and a dark form; they repeat after eight.
+// The i-th colour of a figure, as a CSS value that has a light and a dark form; they repeat after twelve.
 DL_API std::string series_color(size_t i);
 
 enum class PlotMark { line, dots, line_and_dots, steps };

@@ -52,6 +52,15 @@ int64_t find_non_finite(const float* v, int64_t count) {
   return count;
 }
 
+// The texts that the numbers of a column stand for; null for other columns.
+const std::vector<std::string>* names_of(const Schema& s, size_t column) {
+  if (column < s.inputs.size()) return nullptr;
+  column -= s.inputs.size();
+  if (column >= s.targets.size()) return &s.groups[column - s.targets.size()].values;
+  const Target& t = s.targets[column];
+  return t.kind == TargetKind::class_index ? &t.classes : nullptr;
+}
+
 }  // namespace
 
 void Dataset::Split::read_block(const Dataset& data, int64_t block,
@@ -74,8 +83,8 @@ void Dataset::Split::read_block(const Dataset& data, int64_t block,
         fail(at / width, str("value ", at % width, " of '", s.column_name(c), "' is ", number(v[at]),
                              ", expected a finite number"));
     }
-    if (c < s.inputs.size()) continue;
-    if (s.targets[c - s.inputs.size()].kind == TargetKind::class_probabilities)
+    if (c >= s.inputs.size() && c < s.inputs.size() + s.targets.size() &&
+        s.targets[c - s.inputs.size()].kind == TargetKind::class_probabilities)
       for (int64_t i = 0; i < n; ++i) {
         const int64_t width = row_bytes[c] / 4;
         const auto* v = reinterpret_cast<const float*>(out[c]) + i * width;
@@ -84,8 +93,9 @@ void Dataset::Split::read_block(const Dataset& data, int64_t block,
           fail(i, str("the probabilities '", s.column_name(c), "' sum to ", number(static_cast<float>(sum)),
                       ", expected numbers from 0 on that sum to 1"));
       }
-    if (s.targets[c - s.inputs.size()].kind != TargetKind::class_index) continue;
-    const auto classes = static_cast<int64_t>(s.targets[c - s.inputs.size()].classes.size());
+    const std::vector<std::string>* const names = names_of(s, c);
+    if (!names) continue;
+    const auto classes = static_cast<int64_t>(names->size());
     const auto* label = reinterpret_cast<const int32_t*>(out[c]);
     for (int64_t i = 0; i < n; ++i)
       if (label[i] < 0 || (classes > 0 && label[i] >= classes))

@@ -2,6 +2,7 @@
 // Data set artifacts (kind "dataset"). A split (train, valid, test, fold_0 ...) is a group of the root:
 //   /<split>/<input>        (N, sample shape), e.g. /train/image (60000,1,28,28) u8
 //   /<split>/<target>       class: (N) i32; regression: (N) or (N,K) f32
+//   /<split>/<group>        (N) i32, numbers of the values that the schema lists
 //   /<split>/id             UTF-8 text of all ids one after the other, each ended by a newline; u8
 //   /<split>/id_end         (N) i64: where each id ends in it, newline included. Without ids rows go by their
 //   number
@@ -39,7 +40,7 @@ class DL_API DatasetWriter {
   DatasetWriter(const std::string& path, Schema schema, std::span<const std::string> splits = {},
                 const OutputOptions& options = {});
   ~DatasetWriter();
-  // `columns`: inputs, then targets, each `count` rows of its sample type. Ids should be unique; empty: the
+  // `columns`: inputs, then targets, then groups, each `count` rows of its sample type. Ids should be unique; empty: the
   // row number.
   void append(const std::string& split, std::span<const void* const> columns,
               std::span<const std::string> ids, int64_t count);
@@ -76,7 +77,7 @@ struct DatasetOptions {
 
 enum class Shuffle { full, block };  // over all rows; or over blocks of rows and within a window of blocks
 
-// Reads a data set. Columns are numbered as in the schema: inputs, then targets. Safe for several threads.
+// Reads a data set. Columns are numbered as in the schema: inputs, then targets, then groups. Safe for several threads.
 // A split whose rows fit into DatasetOptions::memory stays in memory once read, chunk by chunk as it is
 // touched; a larger one is read through a small cache.
 // A split may be the sum of others, "train+valid": their rows one after the other.

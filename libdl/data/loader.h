@@ -27,9 +27,10 @@ struct LoaderOptions {
 
 struct Batch {
   int64_t epoch = 0;
-  int64_t index = 0;            // within the epoch
-  int64_t rows = 0;             // batch_size, or fewer in the last batch
-  std::vector<Tensor> columns;  // inputs, then targets, (rows, sample shape) in the types of Loader::schema()
+  int64_t index = 0;  // within the epoch
+  int64_t rows = 0;   // batch_size, or fewer in the last batch
+  std::vector<Tensor>
+      columns;  // inputs, targets, groups, (rows, sample shape) in the types of Loader::schema()
   std::vector<int64_t> samples;  // the row of each sample in the split
 };
 

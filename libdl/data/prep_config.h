@@ -70,7 +70,7 @@ struct TableOptions {
   std::optional<bool> header;
   std::vector<std::string> names;
   json id;
-  std::vector<json> categorical, drop;
+  std::vector<json> categorical, drop, groups;
   Encoding encoding = Encoding::one_hot;
   int64_t max_categories = 256;
   Unknown unknown = Unknown::error;
@@ -92,6 +92,10 @@ constexpr auto fields(const TableOptions*) {
       field("categorical", &T::categorical,
             "Columns to take as categories even where they look like numbers."),
       field("drop", &T::drop, "Columns to leave out."),
+      field(
+          "groups", &T::groups,
+          "Columns that tell rows apart in results (dl-eval --by) and are no features, unless `categorical` "
+          "has them too."),
       field("encoding", &T::encoding,
             "A categorical column becomes one column for each category, or its number."),
       field("max_categories", &T::max_categories, "Most categories that a column may have.").range(1, 100000),

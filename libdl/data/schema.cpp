@@ -95,11 +95,22 @@ const Target* Schema::target(std::string_view name) const {
   return nullptr;
 }
 
+const Group* Schema::group(std::string_view name) const {
+  for (const Group& g : groups)
+    if (g.name == name) return &g;
+  return nullptr;
+}
+
 const TensorType& Schema::column_type(size_t i) const {
-  return i < inputs.size() ? inputs[i].type : targets[i - inputs.size()].type;
+  static const TensorType number{DType::i32, {}};
+  if (i < inputs.size()) return inputs[i].type;
+  i -= inputs.size();
+  return i < targets.size() ? targets[i].type : number;
 }
 const std::string& Schema::column_name(size_t i) const {
-  return i < inputs.size() ? inputs[i].name : targets[i - inputs.size()].name;
+  if (i < inputs.size()) return inputs[i].name;
+  i -= inputs.size();
+  return i < targets.size() ? targets[i].name : groups[i - targets.size()].name;
 }
 
 bool has_soft_targets(const Schema& schema) {
@@ -124,7 +135,9 @@ json Schema::dump() const {
   }
   for (const auto& [name, n] : normalization)
     norm[name] = {{"mean", dump_numbers(n.mean)}, {"std", dump_numbers(n.std)}};
-  return {{"inputs", in}, {"targets", out}, {"normalization", norm}};
+  json all{{"inputs", in}, {"targets", out}, {"normalization", norm}};
+  for (const Group& g : groups) all["groups"][g.name] = g.values;
+  return all;
 }
 
 Schema Schema::parse(const json& j, const std::string& where) {
@@ -155,6 +168,12 @@ Schema Schema::parse(const json& j, const std::string& where) {
     if (s.input(t.name)) bad(where, str("has an input and a target named '", t.name, "'"));
   }
   if (s.inputs.empty()) bad(where, "has no inputs");
+  if (j.contains("groups"))
+    for (const auto& item : member(j, "groups", json::value_t::object, where).items()) {
+      if (s.input(item.key()) || s.target(item.key()))
+        bad(where, str("has a group '", item.key(), "' beside a column of that name"));
+      s.groups.push_back({checked_name(item.key(), where), names(j["groups"], item.key().c_str(), where)});
+    }
   if (j.contains("normalization"))
     for (const auto& item : member(j, "normalization", json::value_t::object, where).items()) {
       const Input* input = s.input(item.key());

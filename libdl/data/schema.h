@@ -3,6 +3,7 @@
 // trained on it:
 //   {"inputs":  {"image": {"role": "image", "dtype": "u8", "shape": [1, 28, 28]}},
 //    "targets": {"label": {"kind": "class", "dtype": "i32", "shape": [], "classes": ["0", "1"]}},
+//    "groups": {"sex": ["Female", "Male"]},
 //    "normalization": {"image": {"mean": [33.3], "std": [78.6]}}}
 #include <map>
 #include <string>
@@ -37,6 +38,12 @@ struct Target {
   std::vector<std::string> classes;  // names; their number is the number of classes
 };
 
+// A column that describes rows and is not fed to the network: results are told apart by it.
+struct Group {
+  std::string name;
+  std::vector<std::string> values;  // stored as i32 numbers of these
+};
+
 // x -> (x - mean) / std, one pair for each channel of an image or each feature; fitted on the training part.
 struct Normalization {
   std::vector<float> mean, std;
@@ -46,11 +53,13 @@ struct DL_API Schema {
   std::vector<Input> inputs;
   std::vector<Target> targets;
   std::map<std::string, Normalization> normalization;  // by input
+  std::vector<Group> groups = {};
 
   const Input* input(std::string_view name) const;  // null when there is none
   const Target* target(std::string_view name) const;
-  size_t columns() const { return inputs.size() + targets.size(); }
-  const TensorType& column_type(size_t i) const;  // inputs first, then targets
+  const Group* group(std::string_view name) const;
+  size_t columns() const { return inputs.size() + targets.size() + groups.size(); }
+  const TensorType& column_type(size_t i) const;  // inputs first, then targets, then groups
   const std::string& column_name(size_t i) const;
 
   json dump() const;

@@ -173,6 +173,8 @@ class TableSource : public Source {
         std::replace(id.begin(), id.end(), '\n', ' ');  // ids are lines in the data set
         if (id.empty()) fault = str("the id '", c.name, "' is missing");
       }
+      if (c.group >= 0 && fault.empty())
+        fault = fill_group(c, record_[i], rows.row(2 + static_cast<size_t>(c.group), rows.count));
     }
     return fault;
   }
@@ -237,6 +239,15 @@ class TableSource : public Source {
       return str("the target '", c.name, "' is ", shown(text), ", expected one of ", listed(c.categories));
     const int32_t label = it->second;
     std::memcpy(out, &label, sizeof label);
+    return {};
+  }
+
+  std::string fill_group(const TableColumn& c, std::string_view text, uint8_t* out) const {
+    const auto it = c.number_of.find(std::string(plan_->is_missing(text) ? TablePlan::kNoGroup : text));
+    if (it == c.number_of.end())
+      return str("group column '", c.name, "' is ", shown(text), ", expected one of ", listed(c.categories));
+    const int32_t number = it->second;
+    std::memcpy(out, &number, sizeof number);
     return {};
   }
 

@@ -42,6 +42,9 @@ Schema TablePlan::schema() const {
         {"label", TargetKind::class_index, {DType::i32, Shape{}}, columns[target].categories});
   else
     s.targets.push_back({"target", TargetKind::regression, {DType::f32, Shape{}}, {}});
+  s.groups.resize(static_cast<size_t>(groups));
+  for (const TableColumn& c : columns)
+    if (c.group >= 0) s.groups[static_cast<size_t>(c.group)] = {c.name, c.categories};
   return s;
 }
 
@@ -243,6 +246,30 @@ void TableScan::assign_uses(TablePlan& plan, const std::string& where) const {
   plan.columns[plan.target].use = TableColumn::Use::target;
 }
 
+void TableScan::plan_groups(TablePlan& plan, const std::string& where) const {
+  for (size_t i = 0; i < options_.groups.size(); ++i) {
+    const size_t at = find_column(options_.groups[i], plan, str("groups/", i), where);
+    TableColumn& c = plan.columns[at];
+    const Seen& s = columns_[at];
+    if (c.use == TableColumn::Use::target || c.use == TableColumn::Use::id || c.group >= 0)
+      throw Error(Exit::config, str("/prep/from/groups/", i),
+                  str("is column '", c.name, "', which is the target, the id, or listed twice"));
+    if (s.more || static_cast<int64_t>(s.different.size()) > options_.max_categories)
+      throw Error(Exit::data, str(where, ": group column '", c.name, "' has more than ",
+                                  options_.max_categories, " different values"));
+    bool feature = false;
+    for (size_t k = 0; k < options_.categorical.size(); ++k)
+      feature = feature || find_column(options_.categorical[k], plan, str("categorical/", k), where) == at;
+    if (!feature) c.use = TableColumn::Use::dropped;
+    c.group = plan.groups++;
+    set_categories(c, sorted_values(s.different));
+    if (s.missing > 0 && !feature) {
+      c.categories.emplace_back(TablePlan::kNoGroup);
+      c.number_of.emplace(TablePlan::kNoGroup, static_cast<int>(c.number_of.size()));
+    }
+  }
+}
+
 void TableScan::plan_target(TablePlan& plan, const std::string& where) const {
   TableColumn& target = plan.columns[plan.target];
   std::map<std::string, int64_t> values;
@@ -309,6 +336,7 @@ TablePlan TableScan::plan(const std::string& where) {
   }
   assign_uses(plan, where);
   plan_target(plan, where);
+  plan_groups(plan, where);
   plan_features(plan, where);
   return plan;
 }

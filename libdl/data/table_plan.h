@@ -20,6 +20,7 @@ struct TableColumn {
   std::vector<std::string> categories;             // sorted, as numbers where all are
   std::unordered_map<std::string, int> number_of;  // of a category
   int64_t at = 0;                                  // its place among the features
+  int64_t group = -1;                              // its place among the group columns
 };
 
 struct TablePlan {
@@ -30,7 +31,8 @@ struct TablePlan {
   Impute impute = Impute::error;
   std::vector<std::string> missing;
   std::map<std::string, std::string> rename;
-  int64_t features = 0;  // columns of numbers, categories and texts by their hash
+  int64_t features = 0, groups = 0;  // columns of numbers, categories and texts by their hash
+  static constexpr std::string_view kNoGroup = "missing";  // the group of rows without a value
   bool is_missing(std::string_view text) const;
   std::string_view target_text(std::string_view text) const;  // after `rename`
   Schema schema()
@@ -74,6 +76,7 @@ class TableScan {
                      const std::string& where) const;
   void assign_uses(TablePlan& plan, const std::string& where) const;
   void plan_target(TablePlan& plan, const std::string& where) const;
+  void plan_groups(TablePlan& plan, const std::string& where) const;
   void plan_features(TablePlan& plan, const std::string& where) const;
 
   TableOptions options_;

@@ -6,6 +6,7 @@ namespace dl {
 
 struct BenchResult {
   int64_t batch = 0, warm_up = 0, runs = 0;
+  double first = 0;                               // seconds of the very first run, which touches the memory
   double best = 0, median = 0, p90 = 0, p99 = 0;  // seconds of a run
   double mean = 0;
   int64_t parameter_bytes = 0, arena_bytes = 0;

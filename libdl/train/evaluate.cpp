@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "data/loader.h"
+#include "train/bootstrap.h"
+#include "train/breakdown.h"
 #include "train/predictions.h"
 #include "train/step_graph.h"
 
@@ -214,13 +216,30 @@ MetricList Evaluation::values() const {
     }
   }
   if (!all && !loss_wanted) out.erase(out.begin());
+  out.insert(out.end(), more.begin(), more.end());
   return out;
 }
 
-MetricList planned_metrics(const Inference& network, const EvalConfig& config) {
+MetricList planned_metrics(const Inference& network, const EvalConfig& config, const Schema& schema) {
   Evaluation e;
   e.heads = heads_of(network, config, combines(config.ensemble == Ensemble::none ? 1 : 2, config));
   e.metrics = metrics_of(e.heads, config);
+  check_breakdown(config.by, schema);
+  for (size_t h = 0; h < e.heads.size(); ++h) {
+    const std::string prefix = e.heads.size() > 1 ? e.heads[h].output + '.' : "";
+    const std::vector<std::string> headline = headline_metrics(e.metrics[h].setup());
+    const auto plan = [&](const std::string& name) {
+      e.more.push_back({prefix + name, std::numeric_limits<double>::quiet_NaN()});
+    };
+    for (const std::string& name : headline) {
+      if (config.bootstrap > 0) plan(name + ".low"), plan(name + ".high");
+      for (const std::string& by : config.by) {
+        plan(str("gap.", by, '.', name));
+        for (const std::string& part : values_of(by, schema, e.heads[h]))
+          plan(str("by.", by, '.', part, '.', name));
+      }
+    }
+  }
   return e.values();
 }
 

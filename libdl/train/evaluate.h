@@ -45,12 +45,14 @@ struct DL_API Evaluation {
   std::vector<Kept> kept;        // one for each head, when asked for
   double loss = 0;  // sum over the samples of the loss that the model was trained with, all heads together
   int64_t loss_samples = 0;  // 0: not known
+  MetricList more;           // further values that values() ends with: intervals, parts
   // All metrics by name, "loss" first; with several heads the others have the output's name in front: "digit.accuracy".
   MetricList values() const;
 };
 
-// The metrics that an evaluation is going to have, for checking gates before the work.
-DL_API MetricList planned_metrics(const Inference& network, const EvalConfig& config);
+// The metrics that an evaluation is going to have, for checking gates before the work. `schema`: of the data, for the
+// values of groups.
+DL_API MetricList planned_metrics(const Inference& network, const EvalConfig& config, const Schema& schema);
 DL_API Evaluation evaluate(Inference& network, const Dataset& data, const EvaluateOptions& options);
 // Of several networks that answer together (EvalConfig::ensemble).
 DL_API Evaluation evaluate(std::span<Inference* const> networks, const Dataset& data,

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "train/evaluate.h"
+#include "train/evaluate_text.h"
 
 namespace dl {
 namespace {
@@ -25,7 +26,9 @@ size_t width_of(const std::vector<std::string>& cells) {
   return width;
 }
 
-std::string fixed(double v) {
+}  // namespace
+
+std::string metric_text(double v) {
   if (!std::isfinite(v)) return "-";
   if (v == std::floor(v) && std::fabs(v) < 1e15 && std::fabs(v) >= 2) return grouped(static_cast<int64_t>(v));
   char text[32];
@@ -33,8 +36,7 @@ std::string fixed(double v) {
   return text;
 }
 
-// Cells by row; the first column to the left, the others to the right.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
+std::string text_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (size_t c = 0; c < rows.front().size(); ++c) {
     std::vector<std::string> column;
@@ -50,6 +52,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
+namespace {
+
 // Rates by class and their averages; roc_auc where there is one.
 std::string class_table(const Metrics& m, bool each) {
   const MetricList all = m.values();
@@ -60,12 +64,12 @@ std::string class_table(const Metrics& m, bool each) {
   for (const std::string& c : columns) rows[0].push_back(c == "support" ? "samples" : c);
   const auto add = [&](const std::string& label, const std::string& prefix) {
     std::vector<std::string> row{label};
-    for (const std::string& c : columns) row.push_back(fixed(metric_value(all, str(prefix, '.', c))));
+    for (const std::string& c : columns) row.push_back(metric_text(metric_value(all, str(prefix, '.', c))));
     rows.push_back(std::move(row));
   };
   for (int64_t c = 0; each && c < m.classes(); ++c) add(m.class_name(c), "per_class." + m.class_name(c));
   for (const char* average : {"macro", "micro", "weighted"}) add(str(average, " average"), average);
-  return table(rows);
+  return text_table(rows);
 }
 
 std::string confusion_table(const Metrics& m) {
@@ -77,22 +81,23 @@ std::string confusion_table(const Metrics& m) {
       row.push_back(str(m.confusion()[static_cast<size_t>(r * m.classes() + c)]));
     rows.push_back(std::move(row));
   }
-  return table(rows);
+  return text_table(rows);
 }
 
 }  // namespace
 
 std::string evaluation_text(const Evaluation& e, int64_t classes) {
   std::string out = str("split ", e.split, '\n');
-  if (e.loss_samples > 0) out += table({{"loss", fixed(e.loss / static_cast<double>(e.loss_samples))}});
+  if (e.loss_samples > 0)
+    out += text_table({{"loss", metric_text(e.loss / static_cast<double>(e.loss_samples))}});
   for (size_t i = 0; i < e.heads.size(); ++i) {
     const Metrics& m = e.metrics[i];
     if (e.heads.size() > 1) out += str("\noutput ", e.heads[i].output, '\n');
     std::vector<std::vector<std::string>> rows;
     for (const Metric& metric : m.values())
       if (!m.everything() || metric.name.find('.') == std::string::npos)
-        rows.push_back({metric.name, fixed(metric.value)});
-    if (!rows.empty()) out += table(rows);
+        rows.push_back({metric.name, metric_text(metric.value)});
+    if (!rows.empty()) out += text_table(rows);
     if (!m.everything() || m.classes() == 0) continue;
     out += '\n' + class_table(m, m.classes() <= classes);
     if (!m.confusion().empty() && m.classes() <= classes) out += '\n' + confusion_table(m);

@@ -107,6 +107,9 @@ std::vector<std::string> metric_names(OutputForm form, int64_t classes) {
 }
 
 bool higher_is_better(std::string_view name) {
+  if (name.starts_with("gap.") || name.find(".gap.") != std::string_view::npos) return false;
+  for (std::string_view end : {".low", ".high"})
+    if (name.ends_with(end)) name.remove_suffix(end.size());
   for (std::string_view low :
        {"loss", "log_loss", "mse", "rmse", "mae", "error_rate", "brier", "ece", "mce", "hamming_loss", "cost",
         "max_error", "median_absolute_error", "relative_absolute_error", "mape", "poisson_deviance"})

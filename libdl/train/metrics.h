@@ -146,7 +146,7 @@ class DL_API Metrics {
 // The names that apply to a form with that many classes, per-class names left out; "top_5_accuracy" stands for any K,
 // "f1" for any fB, "lift_10" for any P.
 DL_API std::vector<std::string> metric_names(OutputForm form, int64_t classes = 2);
-// False for losses, errors and costs. Whatever stands before the last dot-separated name ("valid.") is ignored.
+// False for losses, errors, costs and gaps between groups; the ends of an interval go by their metric. Whatever stands before the last dot-separated name ("valid.") is ignored.
 DL_API bool higher_is_better(std::string_view name);
 // B of a name that ends in "fB" ("f0.5", "macro.f2"), NaN for every other.
 DL_API double beta_of(std::string_view name);

@@ -121,7 +121,7 @@ TEST_CASE("the planned metrics have the names of the final ones") {
   const Workers workers;
   write_points(folder / "d.h5");
   Inference network(points_model(), workers.pool);
-  const MetricList planned = planned_metrics(network, {}),
+  const MetricList planned = planned_metrics(network, {}, network.schema()),
                    real = evaluate(network, Dataset(folder / "d.h5"), {}).values();
   REQUIRE(planned.size() == real.size());
   for (size_t i = 0; i < real.size(); ++i) CHECK(planned[i].name == real[i].name);
