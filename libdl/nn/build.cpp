@@ -156,6 +156,8 @@ class Builder {
     for (const std::string& name : layer.inputs) ctx.in.push_back(values_.at(name));
     if (const auto it = layer.common.find("freeze"); it != layer.common.end())
       FieldType<bool>::parse(info.frozen, it->second.value, it->second.pointer, {});
+    for (const std::string& name : options_.thawed)
+      info.frozen = info.frozen && !names_layer(name, layer.name);
     const auto n = static_cast<int>(ctx.in.size());
     const int least = type.def ? type.def->least : 1, most = type.def ? type.def->most : 1;
     if (n < least || (most >= 0 && n > most))
@@ -209,6 +211,11 @@ class Builder {
 };
 
 }  // namespace
+
+bool names_layer(std::string_view name, std::string_view layer) {
+  return name == "*" || name == layer ||
+         (layer.starts_with(name) && layer.substr(name.size()).starts_with('/'));
+}
 
 const Parameter* Model::find_parameter(std::string_view name) const {
   for (const Parameter& p : parameters)

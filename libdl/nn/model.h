@@ -39,6 +39,8 @@ struct BuildOptions {
   // input takes the data set's name, whatever the model calls it.
   std::vector<InputInfo> inputs = {};
   int64_t classes = 0;  // "$classes"; 0: not known
+  // Layers, or blocks of them, whose "freeze" does not count; "*": all.
+  std::vector<std::string> thawed = {};
   // By input name. A u8 input without an entry is divided by 255.
   std::map<std::string, Standardization> normalization = {};
   std::string pointer = "/model";  // where the section stands in the config, for messages
@@ -87,6 +89,9 @@ struct DL_API Model {
 
   const Parameter* find_parameter(std::string_view name) const;  // null if there is none
 };
+
+// Whether `name` is a layer, a block that it is in ("stage_1" of "stage_1/conv2d_1"), or "*".
+DL_API bool names_layer(std::string_view name, std::string_view layer);
 
 // Errors: Exit::config with the JSON pointer of the offending key and the layer's name.
 DL_API Model build_model(const json& section, const BuildOptions& options);

@@ -44,9 +44,10 @@ RunSetup::RunSetup(TrainRequest r)
       valid_split_(choose_valid_split()) {
   options.passes.recompute = config.recompute;
   options.passes.precision = config.precision;
-  const auto step_at = [&](int64_t batch) { return step_graph(batch, false); };
+  check_unfreeze();
+  const auto step_at = [&](int64_t batch) { return step_graph(last_phase(), batch, false); };
   step = step_at(full_batch());
-  whole = config.accumulate > 1 ? build_update(section, config, schema(), counts, full_batch()) : step.model;
+  whole = config.accumulate > 1 ? update_model(last_phase()) : step.model;
   if (config.average) add_averages(whole);
   plan = make_plan(step.model.graph, options);
   require_device_memory(
@@ -127,10 +128,47 @@ double RunSetup::learning_rate(int64_t step) const {
   return rate(config.schedule, base_lr(config.optimizer), step, steps_per_epoch(), total_epochs());
 }
 
-StepGraph RunSetup::step_graph(int64_t batch, bool first_of_step) const {
-  if (config.accumulate > 1) return build_gradients(section, config, schema(), counts, batch, first_of_step);
-  return (request.tensorboard.empty() ? build_training_step : build_shown_step)(section, config, schema(),
-                                                                                counts, batch);
+size_t RunSetup::phase(int64_t epoch) const {
+  size_t n = 0;
+  while (n < config.unfreeze.size() && config.unfreeze[n].epoch <= epoch) ++n;
+  return n;
+}
+
+Thawed RunSetup::thawed(size_t phase) const {
+  Thawed names;
+  for (size_t i = 0; i < phase; ++i)
+    names.insert(names.end(), config.unfreeze[i].layers.begin(), config.unfreeze[i].layers.end());
+  return names;
+}
+
+// Every name of train.unfreeze is one of a layer with parameters that is frozen until then.
+void RunSetup::check_unfreeze() const {
+  if (config.unfreeze.empty()) return;
+  const Model model = build_model(section, build_options(schema(), 1, true));
+  std::vector<std::string> frozen;
+  for (const LayerInfo& layer : model.layers)
+    if (layer.frozen && layer.parameters > 0) frozen.push_back(layer.name);
+  for (size_t i = 0; i < config.unfreeze.size(); ++i)
+    for (size_t k = 0; k < config.unfreeze[i].layers.size(); ++k) {
+      const std::string& name = config.unfreeze[i].layers[k];
+      const auto named = [&](const std::string& layer) { return names_layer(name, layer); };
+      if (std::any_of(frozen.begin(), frozen.end(), named)) continue;
+      throw Error(
+          Exit::config, str("/train/unfreeze/", i, "/layers/", k),
+          str("no frozen layer has the name '", name, "'"),
+          frozen.empty() ? "\"freeze\": true freezes a layer" : str("frozen are ", join(frozen, ", ")));
+    }
+}
+
+StepGraph RunSetup::step_graph(size_t phase, int64_t batch, bool first_of_step) const {
+  if (config.accumulate > 1)
+    return build_gradients(section, config, schema(), counts, batch, thawed(phase), first_of_step);
+  return build_step(section, config, schema(), counts, batch,
+                    {.thawed = thawed(phase), .shown = !request.tensorboard.empty()});
+}
+
+Model RunSetup::update_model(size_t phase) const {
+  return build_update(section, config, schema(), counts, full_batch(), thawed(phase));
 }
 
 Model RunSetup::evaluation_model(int64_t batch, bool averaged) const {
@@ -141,7 +179,9 @@ Model RunSetup::evaluation_model(int64_t batch, bool averaged) const {
 
 Model RunSetup::statistics_model(int64_t batch) const {
   Model network;
-  network.graph = statistics_step(build_model(section, build_options(schema(), batch, true)));
+  BuildOptions form = build_options(schema(), batch, true);
+  form.thawed = thawed(last_phase());
+  network.graph = statistics_step(build_model(section, form));
   return network;
 }
 

@@ -52,8 +52,12 @@ class RunSetup {
   LoaderOptions valid_loading() const;
   // The learning rate of a step, counted from 0.
   double learning_rate(int64_t step) const;
-  // The training step for a batch size: with train.accumulate above 1 without the update of parameters.
-  StepGraph step_graph(int64_t batch, bool first_of_step) const;
+  // The phase that an epoch, counted from 0, is in: so many entries of train.unfreeze are in effect.
+  size_t phase(int64_t epoch) const;
+  size_t last_phase() const { return config.unfreeze.size(); }
+  // The training step for a batch size: with train.accumulate above 1 without the update of parameters, which is the other.
+  StepGraph step_graph(size_t phase, int64_t batch, bool first_of_step) const;
+  Model update_model(size_t phase) const;
   // Computes with the averages of parameters where `averaged`.
   Model evaluation_model(int64_t batch, bool averaged) const;
   // Takes the statistics of batch norms under the averaged parameters (train/average_graph.h).
@@ -68,13 +72,15 @@ class RunSetup {
   int64_t resident;  // bytes, before anything of the run is there but the device's libraries
   Loader loader;
   ClassCounts counts;
-  StepGraph step;  // at the full batch size
+  StepGraph step;  // of the last phase, in which most is trained, at the full batch size
   Model whole;     // has all leaves of a run; the same as `step` where gradients are not accumulated
   PoolOwner pool;
   Plan plan;  // of `step`
   Footprint footprint;
 
  private:
+  Thawed thawed(size_t phase) const;
+  void check_unfreeze() const;
   std::string choose_valid_split() const;
   Footprint predict_footprint() const;
   int64_t further_state() const;  // bytes of leaves of `whole` that `plan` does not have

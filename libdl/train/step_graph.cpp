@@ -37,9 +37,10 @@ struct Differentiated {
   LossScale scaled;
 };
 Differentiated differentiate(const json& model, const TrainConfig& train, const Schema& schema,
-                             const ClassCounts& counts, int64_t batch) {
-  Differentiated d{
-      with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts), {}, {}};
+                             const ClassCounts& counts, int64_t batch, const Thawed& thawed) {
+  BuildOptions options = build_options(schema, batch, true);
+  options.thawed = thawed;
+  Differentiated d{with_losses(build_model(model, options), train, schema, counts), {}, {}};
   Model& m = d.step.model;
   const std::vector<ValueId> wanted = trainable(m);
   ValueId loss = m.graph.output("loss");
@@ -116,32 +117,30 @@ StepGraph build_evaluation(const json& model, const TrainConfig& train, const Sc
   return with_losses(build_model(model, build_options(schema, batch, false)), train, schema, counts);
 }
 
-StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
-                              const ClassCounts& counts, int64_t batch) {
-  Differentiated d = differentiate(model, train, schema, counts, batch);
+StepGraph build_step(const json& model, const TrainConfig& train, const Schema& schema,
+                     const ClassCounts& counts, int64_t batch, const StepForm& form) {
+  Differentiated d = differentiate(model, train, schema, counts, batch, form.thawed);
+  if (form.shown) add_gradient_outputs(d);
   add_optimizer(d.step.model, train.optimizer, d.gradients, d.scaled);
   return std::move(d.step);
 }
 
-StepGraph build_shown_step(const json& model, const TrainConfig& train, const Schema& schema,
-                           const ClassCounts& counts, int64_t batch) {
-  Differentiated d = differentiate(model, train, schema, counts, batch);
-  add_gradient_outputs(d);
-  add_optimizer(d.step.model, train.optimizer, d.gradients, d.scaled);
-  return std::move(d.step);
+StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
+                              const ClassCounts& counts, int64_t batch) {
+  return build_step(model, train, schema, counts, batch, {});
 }
 
 StepGraph build_shown_gradients(const json& model, const TrainConfig& train, const Schema& schema,
                                 const ClassCounts& counts, int64_t batch) {
-  Differentiated d = differentiate(model, train, schema, counts, batch);
+  Differentiated d = differentiate(model, train, schema, counts, batch, {});
   add_gradient_outputs(d);
   d.step.model.graph.updates.clear();
   return std::move(d.step);
 }
 
 StepGraph build_gradients(const json& model, const TrainConfig& train, const Schema& schema,
-                          const ClassCounts& counts, int64_t batch, bool first) {
-  Differentiated d = differentiate(model, train, schema, counts, batch);
+                          const ClassCounts& counts, int64_t batch, const Thawed& thawed, bool first) {
+  Differentiated d = differentiate(model, train, schema, counts, batch, thawed);
   Graph& g = d.step.model.graph;
   const std::vector<ValueId> sums = add_gradient_leaves(d.step.model, d.gradients);
   const ValueId share = g.add_leaf(ValueKind::input, kShareInput, {DType::f32, {}});
@@ -157,8 +156,8 @@ StepGraph build_gradients(const json& model, const TrainConfig& train, const Sch
 }
 
 Model build_update(const json& model, const TrainConfig& train, const Schema& schema,
-                   const ClassCounts& counts, int64_t batch) {
-  Differentiated d = differentiate(model, train, schema, counts, batch);
+                   const ClassCounts& counts, int64_t batch, const Thawed& thawed) {
+  Differentiated d = differentiate(model, train, schema, counts, batch, thawed);
   Model& m = d.step.model;
   const std::vector<ValueId> sums = add_gradient_leaves(m, d.gradients);
   m.graph.nodes.clear();  // what the update reads are leaves

@@ -18,6 +18,9 @@ DL_API bool has_balanced_classes(const Losses& losses);
 // Samples of each class in a split.
 DL_API ClassCounts class_counts(const Dataset& data, const std::string& split);
 
+// Layers whose "freeze" does not count, as BuildOptions::thawed.
+using Thawed = std::vector<std::string>;
+
 struct StepGraph {
   Model model;              // its graph has the losses; the output "loss" is their weighted sum
   std::vector<Head> heads;  // outputs and the targets they are judged by
@@ -30,10 +33,14 @@ DL_API StepGraph build_evaluation(const json& model, const TrainConfig& train, c
 // The whole training step: forward, losses, gradients, updates.
 DL_API StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
                                      const ClassCounts& counts, int64_t batch);
-// The same with the gradients of parameters as outputs, "<parameter>/gradient".
-DL_API StepGraph build_shown_step(const json& model, const TrainConfig& train, const Schema& schema,
-                                  const ClassCounts& counts, int64_t batch);
-// These outputs alone: forward, losses and gradients; nothing is updated.
+// The same in the form of a phase of a run.
+struct StepForm {
+  Thawed thawed = {};
+  bool shown = false;  // gradients of parameters are outputs, "<parameter>/gradient"
+};
+DL_API StepGraph build_step(const json& model, const TrainConfig& train, const Schema& schema,
+                            const ClassCounts& counts, int64_t batch, const StepForm& form);
+// Forward, losses and gradients as outputs; nothing is updated.
 DL_API StepGraph build_shown_gradients(const json& model, const TrainConfig& train, const Schema& schema,
                                        const ClassCounts& counts, int64_t batch);
 
@@ -43,10 +50,10 @@ DL_API StepGraph build_shown_gradients(const json& model, const TrainConfig& tra
 inline constexpr const char* kShareInput = "share";
 inline constexpr std::string_view kGradientSuffix = "/gradient";
 DL_API StepGraph build_gradients(const json& model, const TrainConfig& train, const Schema& schema,
-                                 const ClassCounts& counts, int64_t batch, bool first);
+                                 const ClassCounts& counts, int64_t batch, const Thawed& thawed, bool first);
 // Its parameters and states are all that a run has.
 DL_API Model build_update(const json& model, const TrainConfig& train, const Schema& schema,
-                          const ClassCounts& counts, int64_t batch);
+                          const ClassCounts& counts, int64_t batch, const Thawed& thawed);
 
 // The schema of data that would fit a model which declares its inputs: one class target for each output of the form
 // (batch, classes), numbers for others. For --plan without data.

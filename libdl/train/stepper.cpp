@@ -12,26 +12,33 @@ void feed_batch(const Schema& schema, const Batch& batch, Executor& ex) {
 }
 
 Stepper::Stepper(RunSetup& setup, RunState& state, const RunLog& log)
-    : setup_(setup),
-      state_(state),
-      log_(log),
-      more_([&setup](int64_t b) { return setup.step_graph(b, false).model; }, setup.options, setup.pool.get(),
-            state.store, setup.request.seed, state.arena),
-      first_([&setup](int64_t b) { return setup.step_graph(b, true).model; }, setup.options, setup.pool.get(),
-             state.store, setup.request.seed, state.arena) {
-  more_.report_to(setup.request.profile, "step");
-  first_.report_to(setup.request.profile, "first batch of a step");
-  more_.put(setup.full_batch(), setup.plan);
-  if (setup.config.accumulate > 1) {
-    update_ = std::make_unique<Executor>(make_plan(setup.whole.graph, setup.options), setup.pool.get(),
-                                         state.store, setup.request.seed, state.arena);
-    update_->report_to(setup.request.profile, "update");
-  }
+    : setup_(setup), state_(state), log_(log) {
+  enter_phase(setup.phase(state.counters.epoch));
   setup.loader.set_position(state.counters.epoch, state.counters.batch);
 }
 
+// Executors of the layers that are trained from here on.
+void Stepper::enter_phase(size_t phase) {
+  phase_ = phase;
+  last_ = nullptr;
+  const auto cache = [&](bool first, const char* stage) {
+    auto made = std::make_unique<ExecutorCache>(
+        [this, phase, first](int64_t batch) { return setup_.step_graph(phase, batch, first).model; },
+        setup_.options, setup_.pool.get(), state_.store, setup_.request.seed, state_.arena);
+    made->report_to(setup_.request.profile, stage);
+    return made;
+  };
+  more_ = cache(false, "step");
+  first_ = cache(true, "first batch of a step");
+  if (phase == setup_.last_phase()) more_->put(setup_.full_batch(), setup_.plan);
+  if (setup_.config.accumulate == 1) return;
+  update_ = std::make_unique<Executor>(make_plan(setup_.update_model(phase).graph, setup_.options),
+                                       setup_.pool.get(), state_.store, setup_.request.seed, state_.arena);
+  update_->report_to(setup_.request.profile, "update");
+}
+
 ExecutorCache& Stepper::executors_for(int64_t batch_in_epoch) {
-  return update_ && batch_in_epoch % setup_.config.accumulate == 0 ? first_ : more_;
+  return update_ && batch_in_epoch % setup_.config.accumulate == 0 ? *first_ : *more_;
 }
 
 // Of the step that the next batch belongs to: the last of an epoch may have fewer.
@@ -55,6 +62,7 @@ void Stepper::look_ahead(const Executor* running) {
   const bool completes = after % setup_.config.accumulate == 0 || after == batches;
   if (!setup_.options.device || (completes && c.step + 1 >= setup_.total_steps())) return;
   ahead_.batch = &setup_.loader.next();
+  if (after == batches && setup_.phase(c.epoch + 1) != phase_) return;
   Executor* const next = executors_for(after == batches ? 0 : after).find(ahead_.batch->rows);
   ahead_.fed = next && (next == running || update_);
   if (ahead_.fed) feed_batch(setup_.schema(), *ahead_.batch, *next);
@@ -62,6 +70,11 @@ void Stepper::look_ahead(const Executor* running) {
 
 bool Stepper::next_batch() {
   RunCounters& c = state_.counters;
+  if (const size_t phase = setup_.phase(c.epoch); phase != phase_) {
+    log_.note(str("epoch ", c.epoch + 1, " trains ", join(setup_.config.unfreeze[phase - 1].layers, ", "),
+                  " as well"));
+    enter_phase(phase);
+  }
   const Batch& batch = ahead_.batch ? *ahead_.batch : setup_.loader.next();
   const int64_t rows = batch.rows;
   const double share = static_cast<double>(rows) / static_cast<double>(samples_of_step());

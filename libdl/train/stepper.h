@@ -28,6 +28,7 @@ class Stepper {
     const Batch* batch = nullptr;
     bool fed = false;
   };
+  void enter_phase(size_t phase);
   ExecutorCache& executors_for(int64_t batch_in_epoch);
   int64_t samples_of_step() const;
   void feed_scalars(Executor& ex, int64_t rows) const;
@@ -38,8 +39,9 @@ class Stepper {
   RunSetup& setup_;
   RunState& state_;
   const RunLog& log_;
-  ExecutorCache more_, first_;        // of a step; only the former without accumulation
-  std::unique_ptr<Executor> update_;  // null without accumulation
+  size_t phase_ = 0;
+  std::unique_ptr<ExecutorCache> more_, first_;  // of a step; only the former without accumulation
+  std::unique_ptr<Executor> update_;             // null without accumulation
   Ahead ahead_;
   double learning_rate() const {
     return fixed_rate_ ? *fixed_rate_ : setup_.learning_rate(state_.counters.step);

@@ -41,6 +41,9 @@ void check_train(TrainConfig& config) {
     throw Error(Exit::config, "/train/validate_every",
                 str("'", config.validate_every, "' would make the result depend on the clock"),
                 "expected epochs or steps");
+  for (size_t i = 1; i < config.unfreeze.size(); ++i)
+    if (config.unfreeze[i].epoch <= config.unfreeze[i - 1].epoch)
+      throw Error(Exit::config, str("/train/unfreeze/", i, "/epoch"), "does not come after the one before");
   restore_best(config);
   check_average(config);
 }

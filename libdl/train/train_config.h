@@ -53,6 +53,19 @@ constexpr auto fields(const SaveConfig*) {
   };
 }
 
+struct Unfreeze {
+  int64_t epoch = 1;
+  std::vector<std::string> layers;
+};
+constexpr auto fields(const Unfreeze*) {
+  return std::tuple{
+      field("epoch", &Unfreeze::epoch, "Epochs that are done before.").at_least(1).required(),
+      field("layers", &Unfreeze::layers,
+            "Frozen layers, or blocks of them, that are trained from then on; \"*\": all.")
+          .required(),
+  };
+}
+
 struct TrainConfig {
   int64_t epochs = 10;
   int64_t max_steps = 0;
@@ -67,6 +80,7 @@ struct TrainConfig {
   std::optional<EarlyStopping> early_stopping;
   SaveConfig save;
   std::optional<Average> average;
+  std::vector<Unfreeze> unfreeze;
   Recompute recompute;
   Precision precision = Precision::f32;
   bool shuffle = true;
@@ -108,6 +122,10 @@ constexpr auto fields(const TrainConfig*) {
       field("save", &TrainConfig::save, "Checkpoints, and which epoch becomes the model."),
       field("average", &TrainConfig::average,
             "Makes the model an average of the parameters along the run; none when absent."),
+      field("unfreeze", &TrainConfig::unfreeze,
+            "When layers with \"freeze\" are trained after all: from the epochs given on, for fine tuning "
+            "from the head "
+            "downwards."),
       field(
           "recompute", &TrainConfig::recompute,
           "What the backward part computes again instead of keeping it, which takes less memory, more time, "

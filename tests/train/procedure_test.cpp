@@ -185,3 +185,46 @@ TEST_CASE("a loss far above those before is warned of once in an epoch") {
   RunCounters falling;
   for (int i = 0; i < 100; ++i) CHECK(note_loss(std::exp(-0.05 * i), falling).empty());
 }
+
+TEST_CASE(
+    "frozen layers stay until the epoch that unfreezes them, and a stopped run goes on in the right phase") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  json c = config(3);
+  c["model"]["layers"] = json::parse(R"([{"type": "dense", "units": 8, "name": "first", "freeze": true},
+    {"type": "batch_norm", "name": "norm", "freeze": true}, "tanh", {"type": "dense", "units": "$classes"}])");
+  c["train"]["unfreeze"] =
+      json::parse(R"([{"epoch": 1, "layers": ["norm"]}, {"epoch": 2, "layers": ["*"]}])");
+  const auto after = [&](int64_t epochs) {
+    TrainRequest r = request(folder, c, data);
+    r.state_dir.clear();
+    r.config["train"]["max_steps"] = epochs * 13;
+    return run(r).model.parameters;
+  };
+  const TensorMap one = after(1), two = after(2), three = after(3);
+  TrainRequest start = request(folder, c, data);
+  start.state_dir.clear();
+  start.config["train"]["epochs"] = 0;
+  const TensorMap first = run(start).model.parameters;
+  const auto same = [](const TensorMap& a, const TensorMap& b, const char* name) {
+    return std::memcmp(a.at(name).raw(), b.at(name).raw(), size_t(a.at(name).bytes())) == 0;
+  };
+  for (const char* name : {"first.weight", "norm.scale", "norm.running_mean"}) CHECK(same(first, one, name));
+  CHECK_FALSE(same(first, one, "dense_1.weight"));
+  CHECK(same(one, two, "first.weight"));
+  for (const char* name : {"norm.scale", "norm.running_mean"}) CHECK_FALSE(same(one, two, name));
+  CHECK_FALSE(same(two, three, "first.weight"));
+  for (int accumulate : {1, 2}) {
+    c["train"]["accumulate"] = accumulate;
+    TrainRequest r = request(folder, c, data);
+    r.state_dir.clear();
+    const TrainResult want = run(r);
+    r.state_dir = folder.at("pieces" + std::to_string(accumulate));
+    CHECK(same_bytes(run_in_pieces(r, 6).model.parameters, want.model.parameters));
+  }
+  c["train"]["unfreeze"][0]["layers"][0] = "dense_1";
+  try {
+    Trainer(request(folder, c, data), {});
+    FAIL("accepted");
+  } catch (const Error& e) { CHECK(e.pointer == "/train/unfreeze/0/layers/0"); }
+}
