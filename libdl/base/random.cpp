@@ -4,13 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-// One copy for each instruction set, chosen when the library is loaded: before a sanitizer is ready.
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define DL_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define DL_CLONES
-#endif
+#include "base/clones.h"
 
 namespace dl {
 namespace {

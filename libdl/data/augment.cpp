@@ -5,6 +5,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/clones.h"
 #include "data/transforms/label.h"
 #include "data/transforms/mix.h"
 
@@ -14,14 +15,23 @@ namespace {
 // Marks a pixel range of f32 images as missed only beyond rounding.
 constexpr float kSlack = 1e-3f;
 
+DL_CLONES void bytes_to_floats(const uint8_t* in, size_t n, float* out) {
+  for (size_t i = 0; i < n; ++i) out[i] = in[i];
+}
+
+DL_CLONES void floats_to_bytes(const float* in, size_t n, uint8_t* out) {
+  for (size_t i = 0; i < n; ++i) {
+    const float v = in[i] < 0 ? 0 : in[i] > 255 ? 255 : in[i];
+    out[i] = static_cast<uint8_t>(static_cast<int>(v + 0.5f));
+  }
+}
+
 void to_float(const void* in, const TensorType& type, std::vector<float>& out) {
   out.resize(static_cast<size_t>(type.elements()));
   if (type.dtype == DType::f32) {
     std::memcpy(out.data(), in, out.size() * sizeof(float));
   } else {
-    const auto* p = static_cast<const uint8_t*>(in);
-    float* to = out.data();
-    for (size_t i = 0, n = out.size(); i < n; ++i) to[i] = p[i];
+    bytes_to_floats(static_cast<const uint8_t*>(in), out.size(), out.data());
   }
 }
 
@@ -29,12 +39,7 @@ void from_float(const std::vector<float>& in, const TensorType& type, void* out)
   if (type.dtype == DType::f32) {
     std::memcpy(out, in.data(), in.size() * sizeof(float));
   } else {
-    auto* to = static_cast<uint8_t*>(out);
-    const float* p = in.data();
-    for (size_t i = 0, n = in.size(); i < n; ++i) {
-      const float v = p[i] < 0 ? 0 : p[i] > 255 ? 255 : p[i];
-      to[i] = static_cast<uint8_t>(static_cast<int>(v + 0.5f));
-    }
+    floats_to_bytes(in.data(), in.size(), static_cast<uint8_t*>(out));
   }
 }
 
@@ -60,6 +65,16 @@ void for_each_transform(const Typed<Transform>& t, const std::string& at, F&& fn
   if (t.type == "sequence") members = &t.as<Sequence>().transforms.items;
   for (size_t i = 0; members && i < members->size(); ++i)
     for_each_transform((*members)[i], str(at, t.type == "choose" ? "/of/" : "/transforms/", i), fn);
+}
+
+// Whether values are taken to lie from 0 to 1, or 255, without the user having said so.
+bool assumes_range(const Typed<Transform>& t) {
+  const auto any = [](const std::vector<Typed<Transform>>& members) {
+    return std::any_of(members.begin(), members.end(), assumes_range);
+  };
+  if (t.type == "choose") return any(t.as<Choose>().of.items);
+  if (t.type == "sequence") return t.as<Sequence>().range.empty() && any(t.as<Sequence>().transforms.items);
+  return transform_def(t.type).in_range;
 }
 
 void check_attributes(const Typed<Transform>& t, const std::string& at) {
@@ -199,6 +214,7 @@ Augmenter::Augmenter(const AugmentConfig& config, const Schema& schema, uint64_t
     stages_.push_back(stage);
     transforms_images_ = transforms_images_ || stage == Stage::image;
     mixes_ = mixes_ || stage == Stage::mix;
+    in_range_ = in_range_ || assumes_range(t);
     if (stage == Stage::image && !images)
       fail(at, str("'", t.type, "' transforms images, the data set has none"));
     if (stage == Stage::mix && !images && !mixes_features(t))
@@ -211,7 +227,6 @@ Augmenter::Augmenter(const AugmentConfig& config, const Schema& schema, uint64_t
           check_label_transform(t, static_cast<int64_t>(target.classes.size()), at);
     for_each_transform(t, at, [&](const Typed<Transform>& each, const std::string& where) {
       const TransformDef& def = transform_def(each.type);
-      in_range_ = in_range_ || def.in_range;
       for (const Input& input : in_.inputs)
         if (def.colours && is_image(input) && input.type.shape[0] != 3)
           fail(where, str("'", each.type, "' changes colours, expected images of 3 channels, '", input.name,

@@ -112,6 +112,7 @@ struct Loader::Impl {
   void run();
 
  private:
+  int64_t row_at(int64_t of_epoch, int64_t position);
   void plan_ahead(Slot& slot, int64_t position);
   std::vector<void*> shape_columns(std::vector<Tensor>& columns, const Schema& schema, int64_t n) const;
 };
@@ -157,6 +158,16 @@ void Loader::Impl::plan_ahead(Slot& slot, int64_t position) {
   for (int64_t i = from; i < to; ++i) slot.ahead.push_back(next[static_cast<size_t>(i)]);
 }
 
+// The row that stands at a position of an epoch: the only place that decides what is learned from, and when.
+int64_t Loader::Impl::row_at(int64_t of_epoch, int64_t position) {
+  if (!options.shuffle) return position;
+  if (order_epoch != of_epoch) {
+    order.emplace(rows, options.seed, static_cast<uint64_t>(of_epoch), block_rows, window_blocks);
+    order_epoch = of_epoch;
+  }
+  return (*order)[position];
+}
+
 // Gives the slot the next batch: its number and its samples. Called with the mutex held where there are threads.
 void Loader::Impl::claim(Slot& slot) {
   Batch& b = slot.batch;
@@ -169,12 +180,7 @@ void Loader::Impl::claim(Slot& slot) {
   const int64_t first = b.index * options.batch_size;
   b.rows = std::min(options.batch_size, rows - first);
   b.samples.resize(static_cast<size_t>(b.rows));
-  if (options.shuffle && order_epoch != b.epoch) {
-    order.emplace(rows, options.seed, static_cast<uint64_t>(b.epoch), block_rows, window_blocks);
-    order_epoch = b.epoch;
-  }
-  for (int64_t i = 0; i < b.rows; ++i)
-    b.samples[static_cast<size_t>(i)] = options.shuffle ? (*order)[first + i] : first + i;
+  for (int64_t i = 0; i < b.rows; ++i) b.samples[static_cast<size_t>(i)] = row_at(b.epoch, first + i);
   if (options.shuffle && block_rows) plan_ahead(slot, first);
 }
 

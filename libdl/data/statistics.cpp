@@ -83,12 +83,22 @@ void add_row(std::vector<Moments>& moments, DType dtype, const uint8_t* row, int
   }
 }
 
+// The class of a sample; of probabilities the first of the largest.
+int32_t label_of(const Target& t, const uint8_t* value) {
+  int32_t label;
+  std::memcpy(&label, value, sizeof label);
+  if (t.kind == TargetKind::class_index) return label;
+  std::vector<float> p(t.classes.size());
+  std::memcpy(p.data(), value, p.size() * sizeof(float));
+  return static_cast<int32_t>(std::max_element(p.begin(), p.end()) - p.begin());
+}
+
 PartStatistics empty_part(const std::string& name, const Schema& schema) {
   PartStatistics p;
   p.name = name;
   for (const Input& in : schema.inputs) p.inputs.emplace_back(static_cast<size_t>(groups_of(in)));
   for (const Target& t : schema.targets) {
-    const bool is_class = t.kind == TargetKind::class_index;
+    const bool is_class = t.kind != TargetKind::regression;
     p.class_records.emplace_back(is_class ? t.classes.size() : 0);
     p.targets.emplace_back(is_class ? 0 : static_cast<size_t>(t.type.elements()));
   }
@@ -120,12 +130,11 @@ void Statistics::add(const std::string& name, std::span<const void* const> colum
     const Target& t = schema_.targets[i];
     const auto* rows = static_cast<const uint8_t*>(columns[schema_.inputs.size() + i]);
     for (int64_t r = 0; r < count; ++r) {
-      if (t.kind != TargetKind::class_index) {
+      if (t.kind == TargetKind::regression) {
         add_row(it->targets[i], t.type.dtype, rows + r * t.type.bytes(), 1);
         continue;
       }
-      int32_t label;
-      std::memcpy(&label, rows + r * 4, 4);
+      const int32_t label = label_of(t, rows + r * t.type.bytes());
       if (label >= 0 && static_cast<size_t>(label) < t.classes.size())
         ++it->class_records[i][static_cast<size_t>(label)];
     }

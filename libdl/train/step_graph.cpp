@@ -1,6 +1,8 @@
 #include "train/step_graph.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #include "nn/optimizer.h"
 #include "ops/registry.h"
@@ -90,24 +92,27 @@ ClassCounts class_counts(const Dataset& data, const std::string& split) {
   constexpr int64_t kRows = 4096;
   ClassCounts out;
   const Schema& schema = data.schema();
-  std::vector<std::vector<int32_t>> labels(schema.columns());
-  std::vector<void*> columns(schema.columns(), nullptr);
-  for (size_t i = 0; i < schema.targets.size(); ++i) {
-    if (schema.targets[i].kind != TargetKind::class_index) continue;
-    std::vector<int32_t>& column = labels[schema.inputs.size() + i];
-    column.resize(kRows);
-    columns[schema.inputs.size() + i] = column.data();
-    out[schema.targets[i].name].resize(schema.targets[i].classes.size());
-  }
   const int64_t rows = data.rows(split);
-  for (int64_t first = 0; first < rows; first += kRows) {
-    const int64_t n = std::min(kRows, rows - first);
-    data.read(split, first, n, columns);
-    for (size_t i = 0; i < schema.targets.size(); ++i)
-      if (columns[schema.inputs.size() + i])
-        for (int64_t r = 0; r < n; ++r)
-          ++out[schema.targets[i].name].at(
-              static_cast<size_t>(labels[schema.inputs.size() + i][static_cast<size_t>(r)]));
+  for (size_t i = 0; i < schema.targets.size(); ++i) {
+    const Target& target = schema.targets[i];
+    if (target.kind == TargetKind::regression) continue;
+    const bool soft = target.kind == TargetKind::class_probabilities;
+    const size_t classes = target.classes.size(), width = soft ? classes : 1;
+    std::vector<double> sums(classes, 0);
+    std::vector<int32_t> column(kRows * width);
+    std::vector<void*> columns(schema.columns(), nullptr);
+    columns[schema.inputs.size() + i] = column.data();
+    for (int64_t first = 0; first < rows; first += kRows) {
+      const int64_t n = std::min(kRows, rows - first);
+      data.read(split, first, n, columns);
+      for (size_t k = 0; k < static_cast<size_t>(n) * width; ++k) {
+        if (soft)
+          sums[k % classes] += static_cast<double>(std::bit_cast<float>(column[k]));
+        else
+          sums.at(static_cast<size_t>(column[k])) += 1;
+      }
+    }
+    for (double sum : sums) out[target.name].push_back(std::llround(sum));
   }
   return out;
 }

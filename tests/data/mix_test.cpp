@@ -238,3 +238,67 @@ TEST_CASE(
   }
   CHECK(rows == 1800);
 }
+
+TEST_CASE("pca_jitter is fitted to the training part: it moves colours along their main direction") {
+  TempFolder dir;
+  Schema s;
+  s.inputs.push_back({"image", Role::image, {DType::u8, {3, 8, 8}}, {}});
+  {
+    DatasetWriter w(dir / "d.h5", s);
+    for (int r = 0; r < 40; ++r) {  // colours (100, 100, 100) + t (1, 2, -2) / 3
+      std::vector<uint8_t> image(3 * 64);
+      for (int i = 0; i < 64; ++i) {
+        const double t = 3.0 * ((r * 7 + i * 5) % 21 - 10);
+        for (int c = 0; c < 3; ++c)
+          image[static_cast<size_t>(c * 64 + i)] = static_cast<uint8_t>(100 + t *
+                                                                                  (c == 0   ? 1
+                                                                                   : c == 1 ? 2
+                                                                                            : -2) /
+                                                                                  3);
+      }
+      const void* columns[] = {image.data()};
+      w.append("train", columns, {}, 1);
+    }
+    w.finish();
+  }
+  const Dataset data(dir / "d.h5");
+  Augmenter a(
+      parse_augment(json::parse(R"([{"type": "choose", "of": [{"type": "pca_jitter", "std": 0.5}]}])"),
+                    "/augment"),
+      s, 3);
+  a.fit(data, "train");
+  Image work;
+  double squares = 0;
+  constexpr int kSamples = 400;
+  for (uint64_t k = 0; k < kSamples; ++k) {
+    std::vector<uint8_t> image(3 * 64, 128);
+    void* columns[] = {image.data()};
+    a.apply(columns, 1, k, work);
+    const int red = image[0] - 128, green = image[64] - 128, blue = image[128] - 128;
+    CHECK(std::abs(green - 2 * red) <= 2);
+    CHECK(std::abs(blue + 2 * red) <= 2);
+    squares += (red * red + green * green + blue * blue) / double{kSamples};
+  }
+  // The variance of t is 9 * 36.67, of the jitter a quarter of that.
+  CHECK(squares == doctest::Approx(330.0 / 4).epsilon(0.2));
+}
+
+TEST_CASE("probabilities that are none are bad data, with their row") {
+  TempFolder dir;
+  Schema s = sample_schema();
+  s.targets[0].kind = TargetKind::class_probabilities;
+  s.targets[0].type = {DType::f32, {10}};
+  {
+    DatasetWriter w(dir / "d.h5", s);
+    const std::vector<uint8_t> image(36);
+    std::vector<float> p(10, 0.1f);
+    const void* columns[] = {image.data(), p.data()};
+    w.append("train", columns, {}, 1);
+    p[3] = 0.4f;
+    w.append("train", columns, {}, 1);
+    w.finish();
+  }
+  const Dataset data(dir / "d.h5");
+  CHECK_THROWS_WITH_AS(Loader(data, {}).next(),
+                       doctest::Contains("row 1 (id '1'): the probabilities 'label' sum to 1.3"), Error);
+}

@@ -346,6 +346,8 @@ TEST_CASE("f32 images: the range is checked, and can be stated") {
   CHECK_THROWS_WITH_AS(run(R"(["invert"])", bright), doctest::Contains("expect f32 images from 0 to 1"),
                        Error);
   CHECK(run(R"([{"type": "flip"}])", bright) == bright);
+  CHECK(run(R"([{"type": "sequence", "range": [0, 10], "transforms": ["invert"]}])", bright) ==
+        std::vector<float>(kArea, 7.0f));
   CHECK(run(R"(["invert"])", std::vector<float>(kArea, 0.25f)) == std::vector<float>(kArea, 0.75f));
 }
 

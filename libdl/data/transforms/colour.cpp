@@ -4,29 +4,58 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/clones.h"
 #include "data/transforms/principal.h"
 
 namespace dl {
-
-// v -> clamp(target + factor (v - target)): the blends of Haeberli and Voorhies, "Image processing by interpolation
-// and extrapolation" (1994).
-void blend_with(Image& image, float target, float factor) {
-  for (float& v : image.pixels) v = image.clamp(target + factor * (v - target));
-}
 
 namespace {
 
 // Luma of Rec. ITU-R BT.601.
 constexpr float kRed = 0.299f, kGreen = 0.587f, kBlue = 0.114f;
-float luma(float r, float g, float b) { return kRed * r + kGreen * g + kBlue * b; }
+
+struct Range {
+  float black, white;
+  float clamp(float v) const { return std::min(std::max(v, black), white); }
+};
+
+// v -> clamp(target + factor (v - target)): the blends of Haeberli and Voorhies, "Image processing by interpolation
+// and extrapolation" (1994).
+DL_CLONES void blend(float* v, int64_t n, float target, float factor, Range range) {
+  for (int64_t i = 0; i < n; ++i) v[i] = range.clamp(target + factor * (v[i] - target));
+}
+
+// The same with each pixel's luma as the target.
+DL_CLONES void blend_with_luma(float* r, float* g, float* b, int64_t n, float factor, Range range) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float grey = kRed * r[i] + kGreen * g[i] + kBlue * b[i];
+    r[i] = range.clamp(grey + factor * (r[i] - grey));
+    g[i] = range.clamp(grey + factor * (g[i] - grey));
+    b[i] = range.clamp(grey + factor * (b[i] - grey));
+  }
+}
+
+// The sum of all luma, in lanes that are added up at the end, always in the same way.
+DL_CLONES double sum_of_luma(const float* r, const float* g, const float* b, int64_t n) {
+  constexpr int64_t kLanes = 8;
+  double lanes[kLanes] = {}, sum = 0;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int64_t k = 0; k < kLanes; ++k)
+      lanes[k] += static_cast<double>(kRed * r[i + k] + kGreen * g[i + k] + kBlue * b[i + k]);
+  for (; i < n; ++i) sum += static_cast<double>(kRed * r[i] + kGreen * g[i] + kBlue * b[i]);
+  for (double lane : lanes) sum += lane;
+  return sum;
+}
 
 float mean_luma(Image& image) {
-  double sum = 0;
   const float *r = image.channel(0), *g = image.channels == 3 ? image.channel(1) : r,
               *b = image.channels == 3 ? image.channel(2) : r;
-  for (int64_t i = 0; i < image.area(); ++i) sum += static_cast<double>(luma(r[i], g[i], b[i]));
-  return static_cast<float>(sum / static_cast<double>(std::max<int64_t>(1, image.area())));
+  return static_cast<float>(sum_of_luma(r, g, b, image.area()) /
+                            static_cast<double>(std::max<int64_t>(1, image.area())));
 }
+
+Range range_of(const Image& image) { return {image.black, image.white}; }
 
 }  // namespace
 
@@ -34,14 +63,13 @@ void change_brightness(Image& image, float factor) { blend_with(image, image.bla
 void change_contrast(Image& image, float factor) { blend_with(image, mean_luma(image), factor); }
 
 void change_saturation(Image& image, float factor) {
-  if (image.channels != 3) return;
-  float *r = image.channel(0), *g = image.channel(1), *b = image.channel(2);
-  for (int64_t i = 0; i < image.area(); ++i) {
-    const float grey = luma(r[i], g[i], b[i]);
-    r[i] = image.clamp(grey + factor * (r[i] - grey));
-    g[i] = image.clamp(grey + factor * (g[i] - grey));
-    b[i] = image.clamp(grey + factor * (b[i] - grey));
-  }
+  if (image.channels == 3)
+    blend_with_luma(image.channel(0), image.channel(1), image.channel(2), image.area(), factor,
+                    range_of(image));
+}
+
+void blend_with(Image& image, float target, float factor) {
+  blend(image.pixels.data(), static_cast<int64_t>(image.pixels.size()), target, factor, range_of(image));
 }
 
 // Through hue, saturation and value (Smith 1978) with the hue counted in sixths of a turn: a channel is
