@@ -5,8 +5,10 @@
 #include "base/str.h"
 #include "cli/profile.h"
 #include "cli/tool.h"
+#include "io/output_file.h"
 #include "nn/summary.h"
 #include "train/device.h"
+#include "train/rates.h"
 #include "train/trainer.h"
 
 using namespace dl;
@@ -150,7 +152,7 @@ int run(cli::Invocation& in) {
     show_plan_without_data(in);
     return 0;
   }
-  const bool look_only = in.on("--plan") || in.on("--dry-run");
+  const bool look_only = in.on("--plan") || in.on("--dry-run") || in.has("--lr-curve");
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
   Profile profile;
@@ -163,6 +165,10 @@ int run(cli::Invocation& in) {
   if (!output.empty()) check_space(in, trainer, output);
   if (in.on("--plan")) {
     show_plan(in, trainer.model(), trainer.plan(), &trainer.footprint());
+    return 0;
+  }
+  if (in.has("--lr-curve")) {
+    write_text(in.text("--lr-curve"), lr_curve(in.get<TrainConfig>("train"), trainer.steps_per_epoch()));
     return 0;
   }
   if (in.on("--dry-run")) {
@@ -305,6 +311,10 @@ int main(int argc, char** argv) {
             {.name = "--partial",
              .doc = "Let --init-from take what fits and say what does not.",
              .take = Take::nothing},
+            {.name = "--lr-curve",
+             .arg = "FILE",
+             .doc = "Write the learning rate of every step as CSV, and do not train.",
+             .type = Type::path},
             {.name = "--no-pass",
              .arg = "NAME",
              .doc = str("Leave out a pass of the graph compiler: ", join(pass_names(), ", "), '.'),

@@ -17,6 +17,10 @@ void check_watched(const TrainConfig& config, const std::string& split);
 // by train.save.best: its model is the one to keep.
 bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& counters);
 
+// Lets the schedule "plateau" see the metrics of an epoch: after `patience` epochs without improvement its factor falls, and
+// `cooldown` epochs are not counted. Nothing for other schedules.
+void note_plateau(const Schedule& schedule, const json& metrics, RunCounters& counters);
+
 bool stopped_early(const TrainConfig& config, const RunCounters& counters);
 
 // "epoch 2/10  train.loss 0.1234  valid.accuracy 0.9876".

@@ -16,7 +16,12 @@ struct RunCounters {
   std::optional<double> best;  // value of the watched metric at the best epoch
   int64_t best_epoch = 0;
   std::optional<double> stopping_best;
-  int64_t bad_epochs = 0;  // epochs since stopping_best improved
+  int64_t bad_epochs = 0;              // epochs since stopping_best improved
+  double plateau_factor = 1;           // of the schedule "plateau"
+  std::optional<double> plateau_best;  // value of its metric
+  int64_t plateau_bad = 0;             // epochs since that improved
+  int64_t plateau_rest = 0;            // epochs of the cooldown that are left
+  double penalty = 0;                  // in the last step
   bool finished = false;
   json metrics = json::object();       // of the last epoch
   json best_metrics = json::object();  // of the best one
@@ -34,6 +39,11 @@ constexpr auto fields(const RunCounters*) {
       field("best_epoch", &RunCounters::best_epoch, ""),
       field("stopping_best", &RunCounters::stopping_best, ""),
       field("bad_epochs", &RunCounters::bad_epochs, ""),
+      field("plateau_factor", &RunCounters::plateau_factor, ""),
+      field("plateau_best", &RunCounters::plateau_best, ""),
+      field("plateau_bad", &RunCounters::plateau_bad, ""),
+      field("plateau_rest", &RunCounters::plateau_rest, ""),
+      field("penalty", &RunCounters::penalty, ""),
       field("finished", &RunCounters::finished, ""),
       field("metrics", &RunCounters::metrics, ""),
       field("best_metrics", &RunCounters::best_metrics, ""),

@@ -69,16 +69,23 @@ StepGraph build_evaluation(const json& model, const TrainConfig& train, const Sc
 
 StepGraph build_training_step(const json& model, const TrainConfig& train, const Schema& schema,
                               const ClassCounts& counts, int64_t batch) {
-  StepGraph s = with_losses(build_model(model, build_options(schema, batch, true)), train, schema, counts);
+  BuildOptions options = build_options(schema, batch, true);
+  options.groups = train.groups;
+  Model network = build_model(model, options);
+  if (train.weight_noise) add_weight_noise(network, *train.weight_noise, "/train/weight_noise");
+  StepGraph s = with_losses(std::move(network), train, schema, counts);
   const std::vector<ValueId> wanted = trainable(s.model);
-  ValueId loss = s.model.graph.output("loss");
+  check_constraints(train.constraints, parameter_layers(s.model), "/train/constraints");
+  ValueId loss =
+      add_penalties(s.model, train.regularizers, s.model.graph.output("loss"), "/train/regularizers");
   LossScale scaled;
   if (train.precision == Precision::f16) {
     scaled = add_loss_scale(s.model);
     loss = s.model.graph.add(op::mul, {loss, scaled.scale}, {}, "loss_scale", "/train/precision");
   }
   const std::vector<ValueId> gradients = autodiff(s.model.graph, loss, wanted);
-  add_optimizer(s.model, train.optimizer, gradients, scaled);
+  add_optimizer(s.model, train.optimizer, gradients, scaled,
+                {.cycled_momentum = cycles_momentum(train.schedule), .constraints = train.constraints});
   return s;
 }
 

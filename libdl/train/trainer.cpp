@@ -10,6 +10,7 @@
 #include "train/device.h"
 #include "train/executor_cache.h"
 #include "train/monitor.h"
+#include "train/rates.h"
 #include "train/resume.h"
 #include "train/run_counters.h"
 
@@ -19,7 +20,7 @@ namespace {
 TrainConfig parse_train(const json& config) {
   TrainConfig t;
   parse_fields(t, config.value("train", json::object()), "/train");
-  check_schedule(t.schedule, "/train/schedule");
+  check_rates(t);
   return t;
 }
 
@@ -197,8 +198,7 @@ struct Trainer::Impl {
   }
 
   double learning_rate(int64_t step) const {
-    return rate(config.schedule, base_lr(config.optimizer), step, loader.batches(),
-                static_cast<double>(config.epochs));
+    return counters.plateau_factor * scheduled_rate(config, step, loader.batches());
   }
 
   // The batch of the next step, taken while a device computes; fed where it is of the same size.
@@ -222,6 +222,8 @@ struct Trainer::Impl {
     ahead = {};
     ex.feed_scalar("learning_rate", learning_rate(counters.step));
     ex.feed_scalar("step", static_cast<double>(counters.step + 1));
+    if (const auto momentum = scheduled_momentum(config, counters.step, loader.batches()))
+      ex.feed_scalar("momentum", *momentum);
     const size_t forward = ex.end_of("loss");
     ex.run(0, forward);
     look_ahead(ex, rows);
@@ -232,6 +234,8 @@ struct Trainer::Impl {
     ++counters.batch;
     counters.loss_sum += static_cast<double>(loss) * static_cast<double>(rows);
     counters.loss_rows += rows;
+    if (!config.regularizers.empty() && counters.batch == loader.batches())
+      counters.penalty = ex.scalar("penalty");
     samples += rows;
     return loss;
   }
@@ -273,6 +277,7 @@ struct Trainer::Impl {
 
   void end_epoch(ExecutorCache& executors) {
     json metrics{{"train", {{"loss", counters.loss_sum / static_cast<double>(counters.loss_rows)}}}};
+    if (!config.regularizers.empty()) metrics["train"]["penalty"] = counters.penalty;
     ++counters.epoch;
     counters.batch = 0;
     counters.loss_sum = 0;
@@ -283,6 +288,7 @@ struct Trainer::Impl {
           "eval",
           {{"epoch", counters.epoch}, {"step", counters.step}, {"split", valid_split()}, {"metrics", valid}});
     }
+    note_plateau(config.schedule, metrics, counters);
     if (note_epoch(config, metrics, counters)) keep_best();
     event("epoch", {{"epoch", counters.epoch},
                     {"step", counters.step},
