@@ -19,7 +19,7 @@ bool note_epoch(const TrainConfig& config, const json& metrics, RunCounters& cou
 
 // Lets the schedule "plateau" see the metrics of an epoch: after `patience` epochs without improvement its factor falls, and
 // `cooldown` epochs are not counted. Nothing for other schedules.
-void note_plateau(const Schedule& schedule, const json& metrics, RunCounters& counters);
+DL_API void note_plateau(const Schedule& schedule, const json& metrics, RunCounters& counters);
 
 bool stopped_early(const TrainConfig& config, const RunCounters& counters);
 
