@@ -6,8 +6,10 @@
 #include "cli/profile.h"
 #include "cli/tool.h"
 #include "dl-train/checks.h"
+#include "io/output_file.h"
 #include "nn/summary.h"
 #include "train/device.h"
+#include "train/rates.h"
 #include "train/trainer.h"
 
 using namespace dl;
@@ -158,7 +160,7 @@ int run(cli::Invocation& in) {
     if (progress) progress->finish();
     return code;
   }
-  const bool look_only = in.on("--plan") || in.on("--dry-run");
+  const bool look_only = in.on("--plan") || in.on("--dry-run") || in.has("--lr-curve");
   const std::string output = look_only && !in.has("--output") ? "" : in.output();
   TrainRequest request = make_request(in, output);
   Profile profile;
@@ -170,6 +172,10 @@ int run(cli::Invocation& in) {
   if (!output.empty()) check_space(in, trainer, output);
   if (in.on("--plan")) {
     show_plan(in, trainer.model(), trainer.plan(), &trainer.footprint());
+    return 0;
+  }
+  if (in.has("--lr-curve")) {
+    write_text(in.text("--lr-curve"), lr_curve(in.get<TrainConfig>("train"), trainer.steps_per_epoch()));
     return 0;
   }
   if (in.on("--dry-run")) {
@@ -278,6 +284,10 @@ std::vector<cli::Option> options() {
       {.name = "--partial",
        .doc = "Let --init-from take what fits and say what does not.",
        .take = Take::nothing},
+      {.name = "--lr-curve",
+       .arg = "FILE",
+       .doc = "Write the learning rate of every step as CSV, and do not train.",
+       .type = Type::path},
       {.name = "--tensorboard",
        .arg = "FOLDER",
        .doc = "Write event files that TensorBoard shows: losses, rates and metrics, histograms of "

@@ -156,6 +156,7 @@ class Builder {
     for (const std::string& name : layer.inputs) ctx.in.push_back(values_.at(name));
     if (const auto it = layer.common.find("freeze"); it != layer.common.end())
       FieldType<bool>::parse(info.frozen, it->second.value, it->second.pointer, {});
+    info.frozen = info.frozen || is_frozen(options_.groups, layer.name);
     for (const std::string& name : options_.thawed)
       info.frozen = info.frozen && !names_layer(name, layer.name);
     const auto n = static_cast<int>(ctx.in.size());
@@ -224,7 +225,9 @@ const Parameter* Model::find_parameter(std::string_view name) const {
 }
 
 Model build_model(const json& section, const BuildOptions& options) {
-  return Builder(section, options).run();
+  Model model = Builder(section, options).run();
+  apply_groups(model, options.groups);
+  return model;
 }
 
 // All are asked for before one is touched: then they lie side by side and fill huge pages together.

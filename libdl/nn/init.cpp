@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "nn/init_matrix.h"
 
 namespace dl {
 
@@ -48,17 +49,39 @@ constexpr auto fields(const FanInit*) {
       field("fan", &FanInit::fan, "Connections that count: into a unit, out of it, or their mean.")};
 }
 
+struct HeInit : FanInit {
+  double slope = 0;
+};
+constexpr auto fields(const HeInit*) {
+  return std::tuple_cat(
+      fields(static_cast<const FanInit*>(nullptr)),
+      std::tuple{field("slope", &HeInit::slope,
+                       "Slope of the activation below zero: variance 2 / ((1 + slope^2) fan).")});
+}
+
+struct GainInit {
+  double gain = 1;
+};
+constexpr auto fields(const GainInit*) {
+  return std::tuple{field("gain", &GainInit::gain, "Factor of every element.")};
+}
+
+struct SparseInit {
+  int64_t connections = 10;
+  double std = 1;
+};
+constexpr auto fields(const SparseInit*) {
+  return std::tuple{
+      field("connections", &SparseInit::connections, "Inputs of each unit whose weight is not zero.")
+          .at_least(0),
+      field("std", &SparseInit::std, "Standard deviation of those weights.").at_least(0)};
+}
+
 namespace {
 
 double count(Fan fan, const Fans& f) {
   return fan == Fan::in ? f.in : fan == Fan::out ? f.out : (f.in + f.out) / 2;
 }
-
-// Where the numbers of one tensor come from, and who draws them.
-struct Source {
-  uint64_t seed, stream;
-  Pool* pool;
-};
 
 // Every element takes one word of the stream, whoever draws it: fill(part, first word) on parts of kPart elements.
 template <class F>
@@ -76,7 +99,7 @@ void fill_parts(std::span<float> v, Pool* pool, const F& fill) {
 }
 
 // As Random::uniform(min, max) draws them.
-void fill_uniform(std::span<float> v, const Source& from, double min, double max) {
+void fill_uniform(std::span<float> v, const RandomSource& from, double min, double max) {
   fill_parts(v, from.pool, [&](std::span<float> part, uint64_t first) {
     uint32_t words[1024];
     for (size_t i = 0; i < part.size(); i += std::size(words)) {
@@ -88,7 +111,7 @@ void fill_uniform(std::span<float> v, const Source& from, double min, double max
   });
 }
 
-void fill_normal(std::span<float> v, const Source& from, double mean, double std) {
+void fill_normal(std::span<float> v, const RandomSource& from, double mean, double std) {
   fill_parts(v, from.pool, [&](std::span<float> part, uint64_t first) {
     Random random(from.seed, from.stream);
     random.seek(first / 4);
@@ -97,7 +120,7 @@ void fill_normal(std::span<float> v, const Source& from, double mean, double std
 }
 
 // Takes as many words as it needs: one after the other.
-void fill_truncated(std::span<float> v, const Source& from, double mean, double std) {
+void fill_truncated(std::span<float> v, const RandomSource& from, double mean, double std) {
   Random random(from.seed, from.stream);
   for (float& x : v) {
     double z;
@@ -122,10 +145,22 @@ std::span<const Variant> InitializerFamily::variants() {
        &attr_ops<XavierInit>},
       {"xavier_normal", "Normal, variance 2 / (fan in + fan out).", &attr_ops<XavierInit>},
       {"he_uniform", "Uniform, variance 2 / fan: He et al. 2015, for ReLU. The default of weights.",
-       &attr_ops<FanInit>},
-      {"he_normal", "Normal, variance 2 / fan.", &attr_ops<FanInit>},
+       &attr_ops<HeInit>},
+      {"he_normal", "Normal, variance 2 / fan.", &attr_ops<HeInit>},
       {"lecun_uniform", "Uniform, variance 1 / fan: LeCun et al. 1998.", &attr_ops<FanInit>},
       {"lecun_normal", "Normal, variance 1 / fan.", &attr_ops<FanInit>},
+      {"orthogonal",
+       "Units with the norm `gain` at right angles to each other, or where there are more units than inputs "
+       "the other "
+       "way round: Saxe, McClelland and Ganguli 2014.",
+       &attr_ops<GainInit>},
+      {"delta_orthogonal",
+       "The same in the middle of a window that is zero elsewhere: Xiao et al. 2018, for very deep networks.",
+       &attr_ops<GainInit>},
+      {"identity", "Unit i takes input i times `gain`, in the middle of a window (Dirac), and nothing else.",
+       &attr_ops<GainInit>},
+      {"sparse", "Normal for a few inputs of each unit, zero for the others: Martens 2010.",
+       &attr_ops<SparseInit>},
   };
   return all;
 }
@@ -146,7 +181,7 @@ Tensor initial_value(const Initializer& init, const Shape& shape, uint64_t seed,
 void initialize(Tensor& t, const Initializer& init, uint64_t seed, std::string_view name, Pool* pool) {
   const std::span<float> v = t.data<float>();
   const Fans fans = fans_of(t.shape());
-  const Source random{seed, stream_id(name), pool};
+  const RandomSource random{seed, stream_id(name), pool};
   const std::string& type = init.type;
   // A uniform distribution on [-a, a] has the variance a^2 / 3.
   const auto spread = [&](double variance, bool uniform) {
@@ -168,9 +203,18 @@ void initialize(Tensor& t, const Initializer& init, uint64_t seed, std::string_v
     const double gain = init.as<XavierInit>().gain;
     spread(gain * gain * 2 / (fans.in + fans.out), type == "xavier_uniform");
   } else if (type.starts_with("he_")) {
-    spread(2 / count(init.as<FanInit>().fan, fans), type == "he_uniform");
+    const HeInit& he = init.as<HeInit>();
+    spread(2 / (1 + he.slope * he.slope) / count(he.fan, fans), type == "he_uniform");
   } else if (type.starts_with("lecun_")) {
     spread(1 / count(init.as<FanInit>().fan, fans), type == "lecun_uniform");
+  } else if (type == "orthogonal") {
+    fill_orthogonal(t, init.as<GainInit>().gain, random);
+  } else if (type == "delta_orthogonal") {
+    fill_delta_orthogonal(t, init.as<GainInit>().gain, random);
+  } else if (type == "identity") {
+    fill_identity(t, init.as<GainInit>().gain);
+  } else if (type == "sparse") {
+    fill_sparse(t, init.as<SparseInit>().connections, init.as<SparseInit>().std, random);
   } else {
     throw Error(Exit::internal, str("initializer '", type, "' has no code"));
   }

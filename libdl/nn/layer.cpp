@@ -104,6 +104,7 @@ ValueId LayerCtx::parameter(std::string_view suffix, const Shape& shape, Initial
   p.init = std::move(init);
   p.decay = decay;
   p.frozen = frozen();
+  p.layer = layer.name;
   p.origin = layer.pointer;
   if (const auto it = layer.common.find("lr_scale"); it != layer.common.end())
     FieldType<double>::parse(p.lr_scale, it->second.value, it->second.pointer, {0, 1e6});

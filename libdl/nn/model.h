@@ -9,12 +9,14 @@
 // The values of parameters and states live outside the graph, by name; initial_values() gives the first ones.
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "graph/graph.h"
 #include "nn/expand.h"
+#include "nn/groups.h"
 #include "nn/init.h"
 
 namespace dl {
@@ -43,7 +45,8 @@ struct BuildOptions {
   std::vector<std::string> thawed = {};
   // By input name. A u8 input without an entry is divided by 255.
   std::map<std::string, Standardization> normalization = {};
-  std::string pointer = "/model";  // where the section stands in the config, for messages
+  std::vector<ParameterGroup> groups = {};  // say which layers learn, and how
+  std::string pointer = "/model";           // where the section stands in the config, for messages
 };
 
 // A trainable tensor: leaf of kind `parameter`. Names are "<layer>.weight", "<layer>.bias", "<layer>.scale";
@@ -55,7 +58,9 @@ struct Parameter {
   bool frozen = false;  // "freeze": no gradient is asked for
   bool decay = true;    // weights; false for biases and the scale of norms
   double lr_scale = 1;
-  std::string origin;  // JSON pointer of the layer
+  std::optional<double> weight_decay = {};  // in place of the optimiser's
+  std::string layer;                        // name
+  std::string origin;                       // JSON pointer of the layer
 };
 
 // A persistent tensor without a gradient: leaf of kind `state`, such as "<layer>.running_mean".

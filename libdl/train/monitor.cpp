@@ -43,6 +43,7 @@ std::vector<std::string> watched_metrics(const TrainConfig& config, OutputForm f
   };
   add(config.save.best);
   if (config.early_stopping) add(config.early_stopping->metric);
+  if (const PlateauRule* rule = plateau_of(config.schedule)) add(rule->metric);
   if (out.size() == 1) out.push_back(is_regression(form) ? "rmse" : "accuracy");
   return out;
 }
@@ -67,6 +68,7 @@ void check_watched(const TrainConfig& config, const std::string& split) {
   };
   check(config.save.best, "/train/save/best");
   if (config.early_stopping) check(config.early_stopping->metric, "/train/early_stopping/metric");
+  if (const PlateauRule* rule = plateau_of(config.schedule)) check(rule->metric, "/train/schedule/metric");
 }
 
 bool note_metrics(const TrainConfig& config, const json& metrics, RunCounters& counters) {
@@ -110,6 +112,24 @@ std::string note_loss(double loss, RunCounters& counters) {
   return str("step ", counters.step, ": the loss is ", number(static_cast<float>(loss)),
              ", where those before were about ", number(static_cast<float>(before)),
              ": the learning rate may be too high, or a batch be bad");
+}
+
+void note_plateau(const Schedule& schedule, const json& metrics, RunCounters& c) {
+  const PlateauRule* rule = plateau_of(schedule);
+  if (!rule || !has_metric(metrics, rule->metric)) return;
+  const double now = metric_at(metrics, rule->metric);
+  const bool better = improves(rule->metric, now, c.plateau_best, rule->min_delta);
+  if (better) c.plateau_best = now;
+  if (better || c.plateau_rest > 0)
+    c.plateau_bad = 0;
+  else
+    ++c.plateau_bad;
+  if (c.plateau_rest > 0) --c.plateau_rest;
+  if (c.plateau_bad < rule->patience) return;
+  c.plateau_factor = std::max(rule->min, c.plateau_factor * rule->factor);
+  c.plateau_bad = 0;
+  c.plateau_rest = rule->cooldown;
+}
 }
 
 bool stopped_early(const TrainConfig& config, const RunCounters& counters) {

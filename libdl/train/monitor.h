@@ -16,6 +16,10 @@ void check_watched(const TrainConfig& config, const std::string& split);
 // train.save.best: its model is the one to keep. What is watched and is not among them counts for nothing.
 bool note_metrics(const TrainConfig& config, const json& metrics, RunCounters& counters);
 
+// Lets the schedule "plateau" see the metrics of an epoch: after `patience` epochs without improvement its factor falls, and
+// `cooldown` epochs are not counted. Nothing for other schedules.
+DL_API void note_plateau(const Schedule& schedule, const json& metrics, RunCounters& counters);
+
 // Takes in the loss of a step. Returns what to warn of when it stands far above those before it, once in an epoch.
 DL_API std::string note_loss(double loss, RunCounters& counters);
 

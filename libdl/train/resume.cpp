@@ -25,6 +25,9 @@ constexpr Rule kRules[] = {
     {"/train/recompute", ChangeClass::free},
     {"/train/schedule", ChangeClass::noted},
     {"/train/optimizer", ChangeClass::noted},
+    {"/train/regularizers", ChangeClass::noted},
+    {"/train/constraints", ChangeClass::noted},
+    {"/train/weight_noise", ChangeClass::noted},
     {"/train/optimizer/type", ChangeClass::forbidden},
     {"/augment", ChangeClass::noted},
 };

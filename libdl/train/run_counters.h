@@ -17,9 +17,14 @@ struct RunCounters {
   std::optional<double> best;  // value of the watched metric at the best epoch
   int64_t best_epoch = 0;
   std::optional<double> stopping_best;
-  int64_t averaged = 0;    // epochs that went into the mean of train.average
-  int64_t bad_epochs = 0;  // validations since stopping_best improved
-  bool diverged = false;   // the watched metric went beyond its bound
+  int64_t averaged = 0;                // epochs that went into the mean of train.average
+  int64_t bad_epochs = 0;              // validations since stopping_best improved
+  bool diverged = false;               // the watched metric went beyond its bound
+  double plateau_factor = 1;           // of the schedule "plateau"
+  std::optional<double> plateau_best;  // value of its metric
+  int64_t plateau_bad = 0;             // epochs since that improved
+  int64_t plateau_rest = 0;            // epochs of the cooldown that are left
+  double penalty = 0;                  // in the last step
   bool finished = false;
   bool cut = false;  // finished within an epoch, of whose part the history has an entry
   // Of the loss of steps, for warnings.
@@ -56,6 +61,11 @@ constexpr auto fields(const RunCounters*) {
       field("cut", &RunCounters::cut, ""),
       field("trend", &RunCounters::trend, ""),
       field("validations", &RunCounters::validations, ""),
+      field("plateau_factor", &RunCounters::plateau_factor, ""),
+      field("plateau_best", &RunCounters::plateau_best, ""),
+      field("plateau_bad", &RunCounters::plateau_bad, ""),
+      field("plateau_rest", &RunCounters::plateau_rest, ""),
+      field("penalty", &RunCounters::penalty, ""),
       field("finished", &RunCounters::finished, ""),
       field("metrics", &RunCounters::metrics, ""),
       field("best_metrics", &RunCounters::best_metrics, ""),

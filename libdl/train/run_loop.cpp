@@ -72,7 +72,7 @@ void RunLoop::announce() const {
 }
 
 void RunLoop::report_step(float loss) {
-  const double rate = setup_.learning_rate(counters_.step - 1);
+  const double rate = setup_.learning_rate(counters_.step - 1, counters_.plateau_factor);
   board_.step(loss, rate);
   if (log_.wants_events())
     log_.event(
@@ -108,6 +108,7 @@ json RunLoop::judge(bool with_valid, bool with_train) {
   json metrics{{"train", json::object()}};
   if (with_train) metrics["train"] = validator_.train_metrics();
   metrics["train"]["loss"] = counters_.loss_sum / static_cast<double>(counters_.loss_rows);
+  if (!config_.regularizers.empty()) metrics["train"]["penalty"] = counters_.penalty;
   if (!with_valid) return metrics;
   const json valid = validator_.valid_metrics();
   if (valid.is_null()) return metrics;
@@ -147,9 +148,10 @@ void RunLoop::end_part() {
 }
 
 void RunLoop::note_epoch(const json& metrics, int64_t epoch) {
-  const double rate = setup_.learning_rate(counters_.step - 1);
+  const double rate = setup_.learning_rate(counters_.step - 1, counters_.plateau_factor);
   board_.metrics(metrics);
   state_.history.push_back(history_entry(metrics, epoch, counters_, rate));
+  note_plateau(config_.schedule, metrics, counters_);
   if (note_metrics(config_, metrics, counters_)) state_.keep_best();
   log_.event("epoch", {{"epoch", epoch},
                        {"step", counters_.step},

@@ -7,6 +7,7 @@
 #include "train/average_graph.h"
 #include "train/device.h"
 #include "train/monitor.h"
+#include "train/rates.h"
 
 namespace dl {
 namespace {
@@ -113,19 +114,10 @@ int64_t RunSetup::steps_per_epoch() const {
   return (loader.batches() + config.accumulate - 1) / config.accumulate;
 }
 
-int64_t RunSetup::total_steps() const {
-  const int64_t all = config.epochs * steps_per_epoch();
-  return config.max_steps > 0 ? std::min(all, config.max_steps) : all;
-}
+int64_t RunSetup::total_steps() const { return run_steps(config, steps_per_epoch()); }
 
-double RunSetup::total_epochs() const {
-  return static_cast<double>(total_steps()) / static_cast<double>(steps_per_epoch());
-}
-
-double RunSetup::learning_rate(int64_t step) const {
-  if (const SwaAverage* swa = swa_of(config.average))
-    if (const auto fixed = swa_rate(*swa, step, steps_per_epoch())) return *fixed;
-  return rate(config.schedule, base_lr(config.optimizer), step, steps_per_epoch(), total_epochs());
+double RunSetup::learning_rate(int64_t step, double plateau_factor) const {
+  return plateau_factor * scheduled_rate(config, step, steps_per_epoch());
 }
 
 size_t RunSetup::phase(int64_t epoch) const {
@@ -144,7 +136,9 @@ Thawed RunSetup::thawed(size_t phase) const {
 // Every name of train.unfreeze is one of a layer with parameters that is frozen until then.
 void RunSetup::check_unfreeze() const {
   if (config.unfreeze.empty()) return;
-  const Model model = build_model(section, build_options(schema(), 1, true));
+  BuildOptions options = build_options(schema(), 1, true);
+  options.groups = config.groups;
+  const Model model = build_model(section, options);
   std::vector<std::string> frozen;
   for (const LayerInfo& layer : model.layers)
     if (layer.frozen && layer.parameters > 0) frozen.push_back(layer.name);

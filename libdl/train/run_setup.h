@@ -45,13 +45,12 @@ class RunSetup {
   // Batches are what goes through the network at once; a step updates the parameters after train.accumulate of them.
   int64_t steps_per_epoch() const;
   int64_t total_steps() const;  // that the run has at most
-  double total_epochs() const;  // the same in epochs, with a part of the last one
   const Dataset& valid_data() const { return valid_file ? *valid_file : data; }
   const std::string& valid_split() const { return valid_split_; }  // empty: there is no validation
   LoaderOptions loading() const;
   LoaderOptions valid_loading() const;
-  // The learning rate of a step, counted from 0.
-  double learning_rate(int64_t step) const;
+  // The learning rate of a step, counted from 0, where metrics have lowered the schedule by `plateau_factor`.
+  double learning_rate(int64_t step, double plateau_factor) const;
   // The phase that an epoch, counted from 0, is in: so many entries of train.unfreeze are in effect.
   size_t phase(int64_t epoch) const;
   size_t last_phase() const { return config.unfreeze.size(); }

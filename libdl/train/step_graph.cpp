@@ -4,7 +4,9 @@
 #include <bit>
 #include <cmath>
 
+#include "nn/constraint.h"
 #include "nn/optimizer.h"
+#include "nn/regularizer.h"
 #include "ops/registry.h"
 #include "passes/autodiff.h"
 #include "passes/passes.h"
@@ -41,17 +43,27 @@ struct Differentiated {
 Differentiated differentiate(const json& model, const TrainConfig& train, const Schema& schema,
                              const ClassCounts& counts, int64_t batch, const Thawed& thawed) {
   BuildOptions options = build_options(schema, batch, true);
+  options.groups = train.groups;
   options.thawed = thawed;
-  Differentiated d{with_losses(build_model(model, options), train, schema, counts), {}, {}};
+  Model network = build_model(model, options);
+  if (train.weight_noise) add_weight_noise(network, *train.weight_noise, "/train/weight_noise");
+  Differentiated d{with_losses(std::move(network), train, schema, counts), {}, {}};
   Model& m = d.step.model;
   const std::vector<ValueId> wanted = trainable(m);
-  ValueId loss = m.graph.output("loss");
+  check_constraints(train.constraints, parameter_layers(m), "/train/constraints");
+  ValueId loss = add_penalties(m, train.regularizers, m.graph.output("loss"), "/train/regularizers");
   if (train.precision == Precision::f16) {
     d.scaled = add_loss_scale(m);
     loss = m.graph.add(op::mul, {loss, d.scaled.scale}, {}, "loss_scale", "/train/precision");
   }
   d.gradients = autodiff(m.graph, loss, wanted);
   return d;
+}
+
+void add_update(Model& m, const TrainConfig& train, std::span<const ValueId> gradients,
+                const LossScale& scaled) {
+  add_optimizer(m, train.optimizer, gradients, scaled,
+                {.cycled_momentum = cycles_momentum(train.schedule), .constraints = train.constraints});
 }
 
 // The leaves "<parameter>/gradient" of the parameters that have one, kNone for others.
@@ -126,7 +138,7 @@ StepGraph build_step(const json& model, const TrainConfig& train, const Schema& 
                      const ClassCounts& counts, int64_t batch, const StepForm& form) {
   Differentiated d = differentiate(model, train, schema, counts, batch, form.thawed);
   if (form.shown) add_gradient_outputs(d);
-  add_optimizer(d.step.model, train.optimizer, d.gradients, d.scaled);
+  add_update(d.step.model, train, d.gradients, d.scaled);
   return std::move(d.step);
 }
 
@@ -168,7 +180,7 @@ Model build_update(const json& model, const TrainConfig& train, const Schema& sc
   m.graph.nodes.clear();  // what the update reads are leaves
   m.graph.outputs.clear();
   m.graph.updates.clear();
-  add_optimizer(m, train.optimizer, sums, d.scaled);
+  add_update(m, train, sums, d.scaled);
   std::vector<Node> update = std::move(m.graph.nodes);
   m.graph = rebuild(m.graph, update, std::vector<ValueId>(m.graph.values.size(), kNone));
   for (Parameter& p : m.parameters) p.value = m.graph.find(p.name);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/str.h"
+#include "train/rates.h"
 
 namespace dl {
 
@@ -53,7 +54,13 @@ void Stepper::feed_scalars(Executor& ex, int64_t rows) const {
   ex.feed_scalar("learning_rate", learning_rate());
   const int64_t within = c.batch % setup_.config.accumulate;
   ex.feed_scalar("step", static_cast<double>(c.step * setup_.config.accumulate + within + 1));
+  feed_momentum(ex);
   ex.feed_scalar(kShareInput, static_cast<double>(rows) / static_cast<double>(samples_of_step()));
+}
+
+void Stepper::feed_momentum(Executor& ex) const {
+  if (const auto momentum = scheduled_momentum(setup_.config, state_.counters.step, setup_.steps_per_epoch()))
+    ex.feed_scalar("momentum", *momentum);
 }
 
 void Stepper::look_ahead(const Executor* running) {
@@ -94,6 +101,7 @@ bool Stepper::next_batch() {
   c.loss_rows += rows;
   samples_ += rows;
   ++c.batch;
+  if (!setup_.config.regularizers.empty()) c.penalty = ex.scalar("penalty");
   if (c.batch % setup_.config.accumulate != 0 && c.batch != setup_.loader.batches()) return false;
   if (update_) update();
   ++c.step;
@@ -116,6 +124,7 @@ void Stepper::next_step() {
 void Stepper::update() {
   update_->feed_scalar("learning_rate", learning_rate());
   update_->feed_scalar("step", static_cast<double>(state_.counters.step + 1));
+  feed_momentum(*update_);
   update_->run();
 }
 

@@ -32,6 +32,7 @@ class Stepper {
   ExecutorCache& executors_for(int64_t batch_in_epoch);
   int64_t samples_of_step() const;
   void feed_scalars(Executor& ex, int64_t rows) const;
+  void feed_momentum(Executor& ex) const;
   void look_ahead(const Executor* running);
   void update();
   [[noreturn]] void diverged(Executor& ex, size_t forward, float loss);
@@ -44,7 +45,8 @@ class Stepper {
   std::unique_ptr<Executor> update_;             // null without accumulation
   Ahead ahead_;
   double learning_rate() const {
-    return fixed_rate_ ? *fixed_rate_ : setup_.learning_rate(state_.counters.step);
+    return fixed_rate_ ? *fixed_rate_
+                       : setup_.learning_rate(state_.counters.step, state_.counters.plateau_factor);
   }
   std::optional<double> fixed_rate_;
   Executor* last_ = nullptr;  // that ran the last batch

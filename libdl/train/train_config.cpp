@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "train/interval.h"
+#include "train/rates.h"
 
 namespace dl {
 
@@ -36,7 +37,7 @@ void restore_best(TrainConfig& config) {
 }  // namespace
 
 void check_train(TrainConfig& config) {
-  check_schedule(config.schedule, "/train/schedule");
+  check_rates(config);
   if (parse_interval(config.validate_every, "/train/validate_every").unit == Interval::Unit::seconds)
     throw Error(Exit::config, "/train/validate_every",
                 str("'", config.validate_every, "' would make the result depend on the clock"),

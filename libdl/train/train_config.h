@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "nn/constraint.h"
+#include "nn/groups.h"
 #include "nn/loss.h"
 #include "nn/optimizer.h"
+#include "nn/regularizer.h"
 #include "nn/schedule.h"
 #include "passes/precision.h"
 #include "passes/recompute.h"
@@ -76,6 +79,10 @@ struct TrainConfig {
   Losses loss;
   Optimizer optimizer;
   Schedule schedule;
+  std::vector<ParameterGroup> groups;
+  std::vector<Regularizer> regularizers;
+  std::vector<Constraint> constraints;
+  std::optional<WeightNoise> weight_noise;
   std::vector<std::string> metrics;
   std::optional<EarlyStopping> early_stopping;
   SaveConfig save;
@@ -117,6 +124,13 @@ constexpr auto fields(const TrainConfig*) {
             "for numbers."),
       field("optimizer", &TrainConfig::optimizer, "How parameters follow their gradients."),
       field("schedule", &TrainConfig::schedule, "Learning rate over time."),
+      field("groups", &TrainConfig::groups,
+            "Layers that learn otherwise than the rest: at another rate, with another decay, or not at all."),
+      field("regularizers", &TrainConfig::regularizers,
+            "Penalties added to the loss; their sum is reported as train.penalty."),
+      field("constraints", &TrainConfig::constraints, "What holds for weights after every update."),
+      field("weight_noise", &TrainConfig::weight_noise,
+            "Normal noise that the network sees on its weights while it learns, drawn anew for each step."),
       field("metrics", &TrainConfig::metrics, "Metrics of the validation part besides the loss."),
       field("early_stopping", &TrainConfig::early_stopping, "Ends the run when a metric no longer improves."),
       field("save", &TrainConfig::save, "Checkpoints, and which epoch becomes the model."),

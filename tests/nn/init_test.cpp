@@ -84,6 +84,7 @@ TEST_CASE("variance scaling follows its papers") {
       {"he_normal", 2 / in, false},
       {{{"type", "he_normal"}, {"fan", "out"}}, 2 / out, false},
       {{{"type", "he_uniform"}, {"fan", "avg"}}, 4 / (in + out), true},
+      {{{"type", "he_normal"}, {"slope", 0.5}}, 2 / 1.25 / in, false},
       {"lecun_uniform", 1 / in, true},
       {"lecun_normal", 1 / in, false},
   };
@@ -107,6 +108,88 @@ TEST_CASE("values depend on seed and name and on nothing else") {
   CHECK(first(1, "a.weight") != first(2, "a.weight"));
   CHECK(first(1, "a.weight") != first(1, "b.weight"));
   CHECK(initial_value(parse("he_normal"), {0, 4}, 1, "x").elements() == 0);
+}
+
+// Largest distance of the products of rows (columns, where there are more rows) from those of an orthogonal matrix.
+static double skewness(const Tensor& t, double gain) {
+  const int64_t rows = t.shape()[0], columns = t.elements() / rows;
+  const bool wide = rows <= columns;
+  const auto v = t.data<float>();
+  const auto get = [&](int64_t i, int64_t k) {
+    return static_cast<double>(v[static_cast<size_t>(wide ? i * columns + k : k * columns + i)]);
+  };
+  double worst = 0;
+  for (int64_t i = 0; i < std::min(rows, columns); ++i)
+    for (int64_t j = 0; j <= i; ++j) {
+      double sum = 0;
+      for (int64_t k = 0; k < std::max(rows, columns); ++k) sum += get(i, k) * get(j, k);
+      worst = std::max(worst, std::fabs(sum - (i == j ? gain * gain : 0)));
+    }
+  return worst;
+}
+
+TEST_CASE("orthogonal weights have units at right angles") {
+  for (const Shape& shape :
+       {Shape{20, 50}, Shape{50, 20}, Shape{64, 64}, Shape{8, 6, 3, 3}, Shape{200, 3, 5, 5}}) {
+    CAPTURE(shape.text());
+    CHECK(skewness(initial_value(parse("orthogonal"), shape, 7, "w"), 1) < 1e-5);
+    CHECK(skewness(initial_value(parse({{"type", "orthogonal"}, {"gain", 2}}), shape, 7, "w"), 2) < 4e-5);
+  }
+  const Moments m = of("orthogonal", {300, 300});  // uniform among all: mean 0, variance 1 / n
+  CHECK(m.mean == doctest::Approx(0).epsilon(0.001));
+  CHECK(m.variance == doctest::Approx(1.0 / 300).epsilon(1e-4));
+  // The pool shares the work without changing a bit.
+  const Shape large{300, 700};
+  Pool* pool = pool_create(3);
+  Tensor shared(DType::f32, large);
+  initialize(shared, parse("orthogonal"), 7, "w", pool);
+  pool_destroy(pool);
+  const Tensor alone = initial_value(parse("orthogonal"), large, 7, "w");
+  CHECK(std::memcmp(alone.raw(), shared.raw(), size_t(alone.bytes())) == 0);
+}
+
+TEST_CASE("identity and delta orthogonal stand in the middle of the window") {
+  const Tensor id = initial_value(parse({{"type", "identity"}, {"gain", 2}}), {3, 4, 3, 5}, 1, "w");
+  for (int64_t o = 0; o < 3; ++o)
+    for (int64_t i = 0; i < 4; ++i)
+      for (int64_t k = 0; k < 15; ++k)
+        CHECK(id.data<float>()[static_cast<size_t>((o * 4 + i) * 15 + k)] == (o == i && k == 7 ? 2 : 0));
+  const Tensor eye = initial_value(parse("identity"), {2, 2}, 1, "w");
+  CHECK(eye.data<float>()[0] == 1);
+  CHECK(eye.data<float>()[1] == 0);
+  CHECK(eye.data<float>()[3] == 1);
+  const Tensor delta = initial_value(parse("delta_orthogonal"), {8, 6, 3, 3}, 1, "w");
+  Tensor middle(DType::f32, {8, 6});
+  double elsewhere = 0;
+  for (int64_t i = 0; i < 48; ++i)
+    for (int64_t k = 0; k < 9; ++k) {
+      const float v = delta.data<float>()[static_cast<size_t>(i * 9 + k)];
+      if (k == 4) middle.data<float>()[static_cast<size_t>(i)] = v;
+      if (k != 4) elsewhere += std::fabs(v);
+    }
+  CHECK(elsewhere == 0);
+  CHECK(skewness(middle, 1) < 1e-5);
+}
+
+TEST_CASE("sparse weights: as many inputs for each unit as wanted") {
+  const Tensor t =
+      initial_value(parse({{"type", "sparse"}, {"connections", 10}, {"std", 0.5}}), {400, 90}, 1, "w");
+  double squares = 0;
+  std::vector<int> uses(90);
+  for (int64_t row = 0; row < 400; ++row) {
+    int n = 0;
+    for (int64_t k = 0; k < 90; ++k) {
+      const double v = t.data<float>()[static_cast<size_t>(row * 90 + k)];
+      n += v != 0;
+      uses[static_cast<size_t>(k)] += v != 0;
+      squares += v * v / 4000;
+    }
+    CHECK(n == 10);
+  }
+  CHECK(squares == doctest::Approx(0.25).epsilon(0.1));
+  for (int n : uses) CHECK(n == doctest::Approx(400.0 * 10 / 90).epsilon(0.6));
+  const Tensor few = initial_value(parse("sparse"), {5, 4}, 1, "w");
+  for (float v : few.data<float>()) CHECK(v != 0);
 }
 
 TEST_CASE("mistakes in an initializer point at their key") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "base/str.h"
 #include "graph/graph.h"
 
@@ -44,6 +46,7 @@ TEST_CASE("each rule has its operator and what it remembers") {
   struct Row {
     json optimizer;
     const char *op, *states;
+    bool counts = false;
   };
   const Row rows[] = {
       {"sgd", "sgd", ""},
@@ -55,8 +58,27 @@ TEST_CASE("each rule has its operator and what it remembers") {
       {{{"type", "rmsprop"}, {"momentum", 0.5}},
        "rmsprop",
        "dense_2.weight/square dense_2.weight/velocity dense_2.bias/square dense_2.bias/velocity "},
-      {"adam", "adam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v "},
-      {"adamw", "adam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v "},
+      {"adam", "adam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v ", true},
+      {"adamw", "adam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v ", true},
+      {{{"type", "adam"}, {"amsgrad", true}},
+       "adam",
+       "dense_2.weight/m dense_2.weight/v dense_2.weight/v_max dense_2.bias/m dense_2.bias/v "
+       "dense_2.bias/v_max ",
+       true},
+      {{{"type", "rmsprop"}, {"centered", true}},
+       "rmsprop",
+       "dense_2.weight/square dense_2.weight/velocity dense_2.weight/mean dense_2.bias/square "
+       "dense_2.bias/velocity "
+       "dense_2.bias/mean "},
+      {"adadelta", "adadelta",
+       "dense_2.weight/square dense_2.weight/delta dense_2.bias/square dense_2.bias/delta "},
+      {"rprop", "rprop",
+       "dense_2.weight/gradient dense_2.weight/size dense_2.bias/gradient dense_2.bias/size "},
+      {"ftrl", "ftrl", "dense_2.weight/sum dense_2.weight/z dense_2.bias/sum dense_2.bias/z ", true},
+      {"adamax", "adamax", "dense_2.weight/m dense_2.weight/u dense_2.bias/m dense_2.bias/u ", true},
+      {"nadam", "nadam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v ", true},
+      {"radam", "radam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v ", true},
+      {"lion", "lion", "dense_2.weight/m dense_2.bias/m "},
   };
   for (const Row& r : rows) {
     CAPTURE(r.optimizer.dump());
@@ -69,7 +91,7 @@ TEST_CASE("each rule has its operator and what it remembers") {
     CHECK(m.graph.updates.size() == 2 + m.states.size());
     CHECK(m.graph.updates[0].state == m.graph.find("dense_2.weight"));
     CHECK(m.graph.type(m.graph.find("learning_rate")).text() == "f32[]");
-    CHECK((m.graph.find("step") != kNone) == (std::string(r.op) == "adam"));
+    CHECK((m.graph.find("step") != kNone) == r.counts);
     verify(m.graph);
   }
 }
@@ -100,6 +122,57 @@ TEST_CASE("clipping by norm scales every gradient by one factor") {
   CHECK(m.graph.output("gradient_norm") == clip.out[1]);
   for (const Node* n : updates(m)) CHECK(std::find(n->in.begin(), n->in.end(), clip.out[0]) != n->in.end());
   verify(m.graph);
+}
+
+TEST_CASE("lars and lamb move weights as far as their norms allow, biases by the rate alone") {
+  const auto names = [](const json& j) {
+    std::string all;
+    for (const Node* n : updates(with(j, true))) all += std::string(n->op->name) + ' ';
+    return all;
+  };
+  CHECK(names("lars") == "trust_ratio mul momentum momentum ");
+  CHECK(names({{"type", "lars"}, {"decay_all", true}}) ==
+        "trust_ratio mul momentum trust_ratio mul momentum ");
+  CHECK(names("lamb") == "lamb trust_ratio sgd lamb sgd ");
+  const Model lars = with({{"type", "lars"}, {"trust", 0.02}, {"weight_decay", 0.1}}, true);
+  const auto nodes = updates(lars);
+  CHECK(attrs(*nodes[0]) == json{{"coefficient", 0.02}, {"weight_decay", 0.1}});
+  CHECK(nodes[1]->in[0] == lars.graph.find("learning_rate"));
+  CHECK(attrs(*nodes[2])["rate_inside"] == true);
+  CHECK(attrs(*nodes[2])["weight_decay"] == 0.1);
+  const Model lamb = with("lamb", true);
+  CHECK(attrs(*updates(lamb)[0])["weight_decay"] == 0.01);
+  CHECK(attrs(*updates(lamb)[2])["lr_scale"] == 0.5);
+  CHECK(lamb.graph.updates[0].next == updates(lamb)[2]->out[0]);
+  verify(lars.graph);
+  verify(lamb.graph);
+}
+
+TEST_CASE("gradient noise is of its own for every parameter, and steps that are left out stay so") {
+  const Model m = with({{"type", "sgd"}, {"gradient_noise", 0.3}, {"clip_norm", 1}});
+  std::set<int64_t> streams;
+  for (const Node* n : updates(m))
+    if (n->op->name == "annealed_noise") {
+      CHECK(attrs(*n)["variance"] == 0.3);
+      CHECK(attrs(*n)["decay"] == 0.55);
+      streams.insert(attrs(*n)["stream"].get<int64_t>());
+    }
+  CHECK(streams.size() == 4);
+  verify(m.graph);
+}
+
+TEST_CASE("a cycled momentum is an input of the step") {
+  for (const char* type : {"sgd", "lars"}) {
+    Model m = build_model({{"inputs", {{"x", {5}}}}, {"layers", {{{"type", "dense"}, {"units", 4}}}}}, {});
+    const std::vector<ValueId> values = trainable(m);
+    add_optimizer(m, parse({{"type", type}, {"momentum", 0.8}}), values, {}, {.cycled_momentum = true});
+    CHECK(m.graph.find("momentum") != kNone);
+    CHECK(m.graph.nodes.back().in.back() == m.graph.find("momentum"));
+    verify(m.graph);
+  }
+  CHECK(base_momentum(parse({{"type", "sgd"}, {"momentum", 0.8}})) == 0.8);
+  CHECK_FALSE(base_momentum(parse("sgd")));
+  CHECK_FALSE(base_momentum(parse("adam")));
 }
 
 TEST_CASE("a parameter without a gradient stays as it is") {

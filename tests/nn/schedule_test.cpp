@@ -66,6 +66,141 @@ TEST_CASE("cosine: half a wave from lr to end lr") {
     CHECK(at("cosine", t) == Approx(0.05 * (1 + std::cos(std::numbers::pi * static_cast<double>(t) / 200))));
 }
 
+TEST_CASE("natural exponential and inverse time") {
+  const json natural{{"type", "natural_exponential"}, {"decay", 0.5}, {"every", 10}};
+  CHECK(at(natural, 50) == Approx(0.0778801).epsilon(1e-6));
+  json inverse = natural;
+  inverse["type"] = "inverse_time";
+  for (int64_t t = 0; t < 200; ++t) {
+    CHECK(at(natural, t) == Approx(0.1 * std::exp(-0.5 * static_cast<double>(t) / 100)));
+    CHECK(at(inverse, t) == Approx(0.1 / (1 + 0.5 * static_cast<double>(t) / 100)));
+  }
+  inverse["staircase"] = true;
+  CHECK(at(inverse, 99) == Approx(0.1));
+  CHECK(at(inverse, 100) == Approx(0.1 / 1.5));
+}
+
+TEST_CASE("list: a fraction for each epoch") {
+  const json s{{"type", "list"}, {"factors", {1, 0.5, 0}}};
+  for (int64_t t = 0; t < 200; ++t) CHECK(at(s, t) == Approx(t < 10 ? 0.1 : t < 20 ? 0.05 : 0));
+}
+
+TEST_CASE("cosine with restarts: waves of 4, 8 and 16 epochs, each half as high") {
+  const json s{{"type", "cosine_restarts"}, {"epochs", 4}, {"m_mul", 0.5}, {"end", 0.1}};
+  for (int64_t t = 0; t < 200; ++t) {
+    const int wave = t < 40 ? 0 : t < 120 ? 1 : 2;
+    const double first[] = {0, 40, 120}, length[] = {40, 80, 160}, height[] = {1, 0.5, 0.25};
+    const double p = (static_cast<double>(t) - first[wave]) / length[wave];
+    CHECK(at(s, t) ==
+          Approx(0.1 * (0.9 * height[wave] * (1 + std::cos(std::numbers::pi * p)) / 2 + 0.1)).epsilon(1e-9));
+  }
+  const json even{{"type", "cosine_restarts"}, {"epochs", 5}, {"t_mul", 1}, {"m_mul", 0.5}};
+  CHECK(at(even, 0) == Approx(0.1));
+  CHECK(at(even, 50) == Approx(0.05));
+  CHECK(at(even, 150) == Approx(0.0125));
+  CHECK(at(even, 175) == Approx(0.00625));
+}
+
+TEST_CASE("linear cosine, plain and with noise that fades") {
+  const json s{{"type", "linear_cosine"}, {"epochs", 10}};
+  CHECK(at(s, 50) == Approx(0.0251));
+  for (int64_t t = 0; t < 100; ++t) {
+    const double p = static_cast<double>(t) / 100;
+    CHECK(at(s, t) == Approx(0.1 * ((1 - p) * (1 + std::cos(std::numbers::pi * p)) / 2 + 0.001)));
+  }
+  json noisy = s;
+  noisy["type"] = "noisy_linear_cosine";
+  noisy["variance"] = 0;
+  for (int64_t t = 0; t < 100; ++t) CHECK(at(noisy, t) == Approx(at(s, t)));
+  noisy["variance"] = 1e-4;
+  // Divided by the wave the noise has the deviation 0.01 / (1 + t)^0.275.
+  double squares = 0, others = 0;
+  for (int64_t t = 0; t < 90; ++t) {
+    const double p = static_cast<double>(t) / 100, wave = (1 + std::cos(std::numbers::pi * p)) / 2;
+    const double z =
+        (at(noisy, t) - at(s, t)) / 0.1 / wave / 0.01 * std::pow(1 + static_cast<double>(t), 0.275);
+    squares += z * z / 90;
+    json other = noisy;
+    other["seed"] = 1;
+    others += std::fabs(at(other, t) - at(noisy, t));
+  }
+  CHECK(squares == Approx(1).epsilon(0.35));
+  CHECK(others > 1e-4);
+  noisy["variance"] = 100;
+  for (int64_t t = 0; t < 200; ++t) CHECK(at(noisy, t) >= 0);
+}
+
+TEST_CASE("one cycle: rate and momentum turn where they should") {
+  json s{{"type", "one_cycle"}, {"momentum", {0.85, 0.95}}};
+  const double peak = 0.3 * 200 - 1;
+  const auto wave = [](double from, double to, double p) {
+    return to + (from - to) * (1 + std::cos(std::numbers::pi * p)) / 2;
+  };
+  for (int64_t t = 0; t < 200; ++t) {
+    const auto x = static_cast<double>(t);
+    const bool up = x <= peak;
+    const double p = up ? x / peak : (x - peak) / (199 - peak);
+    CHECK(at(s, t) == Approx(0.1 * (up ? wave(0.04, 1, p) : wave(1, 4e-6, p))));
+    CHECK(*momentum_at(parse(s), t, 10, 20) == Approx(up ? wave(0.95, 0.85, p) : wave(0.85, 0.95, p)));
+  }
+  CHECK(cycles_momentum(parse(s)));
+  CHECK_FALSE(cycles_momentum(parse("one_cycle")));
+  s["anneal"] = "linear";
+  CHECK(at(s, 0) == Approx(0.004));
+  CHECK(at(s, 59) == Approx(0.1));
+  CHECK(at(s, 129) == Approx(0.05).epsilon(1e-3));
+  CHECK(at(s, 199) == Approx(4e-7));
+}
+
+TEST_CASE("cyclic: triangles") {
+  json s{{"type", "cyclic"}, {"low", 0.1}, {"up", 2}};
+  for (int64_t t = 0; t < 200; ++t) {
+    const double x = static_cast<double>(t % 40) / 20, rise = x < 1 ? x : 2 - x;
+    const double cycle = std::floor(static_cast<double>(t) / 40);
+    s["mode"] = "triangular";
+    CHECK(at(s, t) == Approx(0.1 * (0.1 + 0.9 * rise)));
+    s["mode"] = "triangular2";
+    CHECK(at(s, t) == Approx(0.1 * (0.1 + 0.9 * rise / std::pow(2, cycle))));
+    s["mode"] = "exp_range";
+    s["gamma"] = 0.99;
+    CHECK(at(s, t) == Approx(0.1 * (0.1 + 0.9 * rise * std::pow(0.99, static_cast<double>(t)))));
+  }
+}
+
+TEST_CASE("noam: up to warmup_steps, then with the root of the step") {
+  const json s{{"type", "noam"}, {"model_size", 64}, {"warmup_steps", 50}};
+  for (int64_t t = 0; t < 200; ++t) {
+    const double n = static_cast<double>(t) + 1;
+    CHECK(at(s, t, 20, 1) == Approx(std::min(1 / std::sqrt(n), n / std::pow(50, 1.5)) / 8));
+  }
+}
+
+TEST_CASE("a sequence runs each schedule as if it were alone") {
+  const json s = json::parse(R"({"type": "sequence", "parts": [
+      {"epochs": 3, "schedule": {"type": "polynomial", "end": 0.5}},
+      {"epochs": 5, "schedule": {"type": "one_cycle", "momentum": [0.8, 0.9]}},
+      {"schedule": {"type": "cosine", "warmup_epochs": 2}}]})");
+  for (int64_t t = 0; t < 200; ++t) {
+    const double want = t < 30   ? at({{"type", "polynomial"}, {"end", 0.5}}, t, 3)
+                        : t < 80 ? at("one_cycle", t - 30, 5)
+                                 : at({{"type", "cosine"}, {"warmup_epochs", 2}}, t - 80, 12);
+    CHECK(at(s, t) == Approx(want));
+    CHECK(momentum_at(parse(s), t, 10, 20).has_value() == (t >= 30 && t < 80));
+  }
+  CHECK(cycles_momentum(parse(s)));
+}
+
+TEST_CASE("plateau leaves the rate to its factor") {
+  const json s{{"type", "plateau"}, {"metric", "valid.accuracy"}, {"factor", 0.5}, {"warmup_steps", 4}};
+  CHECK(at(s, 1) == Approx(0.05));
+  CHECK(at(s, 100) == Approx(0.1));
+  const Schedule parsed = parse(s);
+  REQUIRE(plateau_of(parsed));
+  CHECK(plateau_of(parsed)->metric == "valid.accuracy");
+  CHECK(plateau_of(parsed)->factor == 0.5);
+  CHECK(plateau_of(parse("cosine")) == nullptr);
+}
+
 TEST_CASE("every schedule warms up linearly and then follows its curve") {
   const json all[] = {{{"type", "constant"}},
                       {{"type", "step"}, {"every", 5}},
@@ -88,6 +223,8 @@ TEST_CASE("every schedule warms up linearly and then follows its curve") {
     s.erase("warmup_epochs");
     s["warmup_steps"] = 4;
     CHECK(at(s, 1) == Approx(0.05));
+    s["warmup_from"] = 0.2;
+    CHECK(at(s, 1) == Approx(0.06));
   }
 }
 
@@ -115,4 +252,15 @@ TEST_CASE("mistakes in a schedule point at their key") {
   CHECK(error({{"type", "piecewise"}, {"boundaries", {2, 2}}, {"factors", {1, 1}}}) ==
         "/schedule/boundaries/1: boundary 2 does not lie after 2");
   CHECK(error({{"type", "piecewise"}, {"boundaries", {1}}}).starts_with("/schedule: 'factors' is missing"));
+  CHECK(error({{"type", "list"}, {"factors", json::array()}}).starts_with("/schedule/factors: is empty"));
+  CHECK(error({{"type", "one_cycle"}, {"momentum", {0.9, 0.8}}})
+            .starts_with("/schedule/momentum: expected two numbers, the lower one first"));
+  CHECK(
+      error({{"type", "one_cycle"}, {"warmup_steps", 3}}).starts_with("/schedule/warmup_steps: unknown key"));
+  CHECK(error({{"type", "sequence"}, {"parts", json::array()}}).starts_with("/schedule/parts: is empty"));
+  CHECK(error(json::parse(
+                  R"({"type": "sequence", "parts": [{"schedule": "constant"}, {"schedule": "cosine"}]})"))
+            .starts_with("/schedule/parts/0/epochs: is missing"));
+  CHECK(error(json::parse(R"({"type": "sequence", "parts": [{"schedule": "plateau"}]})"))
+            .starts_with("/schedule/parts/0/schedule: unknown schedule 'plateau'"));
 }

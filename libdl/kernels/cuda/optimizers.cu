@@ -69,9 +69,8 @@ __device__ R rule_of(const typename R::Attrs& a, StepNumbers n) {
     static_assert(__is_trivial(R));  // shared memory begins undefined
     __shared__ double powers[2];
     __shared__ R rule;
-    const unsigned warp = threadIdx.x / kWarpLanes;
-    if (threadIdx.x % kWarpLanes == 0 && warp < R::kPowers)
-      powers[warp] = power(R::base(a, static_cast<int>(warp)), n.count);
+    const int warp = static_cast<int>(threadIdx.x / kWarpLanes);
+    if (threadIdx.x % kWarpLanes == 0 && warp < R::kPowers) powers[warp] = power(R::base(a, warp), n.count);
     __syncthreads();
     if (threadIdx.x == 0) {
       for (int i = 0; i < R::kPowers; ++i) n.powers[i] = powers[i];
