@@ -1,5 +1,7 @@
 #include "io/model_file.h"
 
+#include "io/stored_json.h"
+
 namespace dl {
 namespace {
 
@@ -18,6 +20,7 @@ void write_model(ArtifactWriter& w, const ModelFile& m) {
   w.attribute("schema", m.data_schema);
   if (!m.recipe_hash.empty()) w.recipe_hash(m.recipe_hash);
   for (const Parent& p : m.parents) w.parent(p.kind, p.content_hash);
+  if (!m.preparation.is_null()) write_json(w, kPreparation, m.preparation);
   write_all(w, "/parameters/", m.parameters);
 }
 
@@ -25,6 +28,7 @@ ModelFile read_model(const ArtifactReader& r) {
   ModelFile m;
   m.config = r.config();
   m.data_schema = r.parsed("schema");
+  m.preparation = read_json(r, kPreparation);
   m.parameters = read_all(r, "/parameters");
   if (r.has_attribute("recipe_hash")) m.recipe_hash = r.text("recipe_hash");
   m.content_hash = r.content_hash();

@@ -5,6 +5,7 @@
 //   /parameters/<name>   parameter values; a '/' in a name makes groups
 //   /state/<name>        kind "state": optimiser state, running averages
 //   /best/<name>         kind "state": parameters of the best epoch, when there is one
+//   /preparation         how the rows of the data set were made, see data/dataset.h
 //   attribute schema     the data set's schema (JSON): inputs, targets, class names, normalisation
 //   attributes counters (JSON), serial   kind "state"
 #include <map>
@@ -27,6 +28,7 @@ using TensorMap = std::map<std::string, Tensor>;
 struct DL_API ModelFile {
   json config = json::object();       // resolved config of the run
   json data_schema = json::object();  // as stored in the data set
+  json preparation;                   // as stored in the data set (io/stored_json.h); null: none
   TensorMap parameters;
   std::vector<Parent> parents;  // the data set(s), a model it started from
   std::string recipe_hash;

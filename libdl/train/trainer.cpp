@@ -315,6 +315,7 @@ struct Trainer::Impl {
     ModelFile file;
     file.config = request.config;
     file.data_schema = data.schema_json();
+    file.preparation = data.preparation();
     file.parameters = std::move(tensors);
     file.parents = {{"dataset", counters.data_hash}};
     if (!counters.init_hash.empty()) file.parents.push_back({"model", counters.init_hash});
