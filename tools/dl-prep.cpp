@@ -8,59 +8,15 @@
 #include "data/inspect.h"
 #include "data/prepare.h"
 #include "dl-prep/derive.h"
+#include "dl-prep/templates.h"
 #include "io/byte_reader.h"
 #include "io/hash.h"
 #include "io/output_file.h"
+#include "io/stored_json.h"
 
 using namespace dl;
 
 namespace {
-
-constexpr const char* kDigits = R"({
-  // Handwriting-like digits made by a formula: no file is needed.
-  "prep": {
-    "from": {"type": "digits", "count": 12000},
-    "split": {"valid": 0.1, "test": 0.15, "stratify": true},
-    "normalize": "z_score"
-  }
-}
-)";
-
-constexpr const char* kImages = R"({
-  // dl-prep -c this.json train-images.gz train-labels.gz --test t10k-images.gz --test t10k-labels.gz -o data.h5
-  "prep": {
-    "from": {"type": "idx"},
-    "split": {"valid": 0.1, "stratify": true},
-    "normalize": "z_score"
-  }
-}
-)";
-
-constexpr const char* kTable = R"({
-  "prep": {
-    "from": {"type": "csv", "target": "income", "missing": "?", "categorical": ["workclass", "education"]},
-    "split": {"train": 0.8, "valid": 0.2, "by": "hash", "stratify": true},
-    "normalize": "z_score"
-  }
-}
-)";
-
-constexpr const char* kColumns = R"({
-  // Columns of a table on their way to features; dl-prep -c this.json train.csv -o data.h5, then
-  // dl-prep --like data.h5 new.csv -o new.h5 for further files.
-  "prep": {
-    "from": {"type": "csv", "target": "income", "missing": "?"},
-    "split": {"valid": 0.1, "test": 0.1, "stratify": true},
-    "transforms": [
-      {"type": "impute", "with": "median", "indicator": true},
-      {"type": "outliers", "by": "iqr", "limit": 3, "to": "clip"},
-      {"type": "hash", "columns": ["occupation"], "buckets": 8},
-      {"type": "yeo_johnson"},
-      {"type": "select", "by": "correlation"}
-    ]
-  }
-}
-)";
 
 constexpr int64_t kShownBad = 20;
 
@@ -301,21 +257,27 @@ int write(cli::Invocation& in, Preparation& preparation, Watch& watch, const std
   return 0;
 }
 
-// The data set whose preparation further files go through, and the config that it was made with.
+// The data set, or the model trained on it, whose preparation further files go through; `config` becomes its own.
 StoredPreparation stored_in(cli::Invocation& in, PrepConfig& config) {
-  const Dataset data(in.input("--like"), DatasetOptions{.tmp = in.tmp, .memory = 0});
-  StoredPreparation like{data.preparation(), data.schema(), data.name(), in.text("--part"), {}};
+  const ArtifactReader file(in.input("--like"), "", in.tmp);
+  if (file.kind() != "dataset" && file.kind() != "model")
+    cli::usage_error(str("--like: ", file.name(), " is a ", file.kind(), ", expected a data set or a model"));
+  StoredPreparation like{read_json(file, kPreparation),
+                         Schema::parse(file.parsed("schema"), file.name()),
+                         file.name(),
+                         in.text("--part"),
+                         {}};
   if (!like.document.is_object())
-    throw Error(Exit::data, {}, str(data.name(), ": does not say how it was made"),
-                "it was made by an older dl-prep, or by another tool: prepare it anew");
+    throw Error(Exit::data, {}, str(file.name(), ": does not say how its data was made"),
+                "it was made by an older version, or by another tool: prepare the data anew");
   if (in.config.root().contains("prep") && in.config.root()["prep"].contains("split"))
     cli::usage_error("--like: the rows go to one part, expected no prep.split; --part names it");
-  if (config.from.type == "csv" && in.config.root().contains("prep")) {
-    const json from = in.config.root()["prep"].value("from", json::object());
-    if (from.is_object() && from.contains("unknown")) like.unknown = config.from.as<TableOptions>().unknown;
+  if (in.has("--unknown")) {
+    like.unknown.emplace();
+    FieldType<Unknown>::parse(*like.unknown, in.text("--unknown"), "--unknown", cli::kNoBounds);
   }
-  const json from = like.document.value("from", json());
-  FieldType<Typed<SourceKind>>::parse(config.from, from, "/prep/from", cli::kNoBounds);
+  FieldType<Typed<SourceKind>>::parse(config.from, like.document.value("from", json()), "/prep/from",
+                                      cli::kNoBounds);
   return like;
 }
 
@@ -362,7 +324,8 @@ int main(int argc, char** argv) {
       {.name = "dl-prep",
        .summary = "makes a data set from raw files",
        .synopsis = {"[-c CFG] [-s K=V]... INPUT... [--test FILE]... -o DATA.h5|-",
-                    "[-c CFG] [-s K=V]... --from digits -o DATA.h5|-", "--like DATA.h5 INPUT... -o NEW.h5|-",
+                    "[-c CFG] [-s K=V]... --from digits -o DATA.h5|-",
+                    "--like DATA.h5|MODEL.h5 INPUT... -o NEW.h5|-",
                     "--fraction F|--shard I/N|--shuffle DATA.h5|- -o DATA.h5|-",
                     "--merge DATA.h5... -o DATA.h5|-",
                     "--check|--stats|--report|--head N|--preview FILE INPUT...|DATA.h5"},
@@ -375,7 +338,8 @@ int main(int argc, char** argv) {
            "Bytes stay bytes.\n\n"
            "Every bad record is named with its file and place. The first one ends the run unless "
            "--max-bad allows some.\n\n"
-           "What prep.transforms learn is kept in the data set. --like DATA.h5 takes further files the "
+           "What prep.transforms learn is kept in the data set. --like DATA.h5|MODEL.h5 takes further files "
+           "the "
            "same way: same columns, categories, constants and normalisation. Their columns go by name "
            "where there is a header, and the target may be missing.\n\n"
            "--fraction, --shard, --shuffle and --merge make a data set of data sets.\n\n"
@@ -413,9 +377,17 @@ int main(int argc, char** argv) {
              .doc = "Bad records to pass over: a number or a share.",
              .config = "/prep/max_bad"},
             {.name = "--like",
-             .arg = "DATA.h5",
-             .doc = "Take the input as this data set's was taken; nothing is learned or split.",
+             .arg = "DATA.h5|MODEL.h5",
+             .doc = "Take the input as this data set's was taken, or that of the data set that this model "
+                    "was trained "
+                    "on; nothing is learned or split.",
              .type = cli::Type::input},
+            {.name = "--unknown",
+             .arg = "error|none",
+             .doc = "What a category is that the data set did not have, with --like: a bad record, or none "
+                    "of those "
+                    "known. Default: as prep.from.unknown said.",
+             .choices = "error none"},
             {.name = "--part",
              .arg = "NAME",
              .doc = "The part that the rows go to, with --like.",
@@ -471,10 +443,10 @@ int main(int argc, char** argv) {
                     {"dl-prep --like iris.h5 new.csv -o new.h5", "Further rows, prepared as iris.h5 was."},
                     {"dl-prep --fraction 0.1 mnist.h5 -o tenth.h5", "A tenth of the training part."},
                     {"dl-prep --stats --preview sheet.png mnist.h5", "A look into a data set."}},
-       .templates = {{"digits", "Digits made by a formula.", kDigits},
-                     {"images", "IDX files.", kImages},
-                     {"table", "A table.", kTable},
-                     {"columns", "A table with transforms of its columns.", kColumns}},
+       .templates = {{"digits", "Digits made by a formula.", prep::kDigits},
+                     {"images", "IDX files.", prep::kImages},
+                     {"table", "A table.", prep::kTable},
+                     {"columns", "A table with transforms of its columns.", prep::kColumns}},
        .graceful = true,
        .run = run},
       argc, argv);

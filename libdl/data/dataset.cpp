@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "io/stored_json.h"
 
 namespace dl {
 
@@ -291,18 +292,7 @@ std::vector<std::map<std::string, Normalization>> Dataset::fold_normalization() 
   return out;
 }
 
-json Dataset::preparation() const {
-  if (!reader_.exists("/preparation")) return nullptr;
-  const auto column = reader_.column("/preparation");
-  if (column->type() != TensorType{DType::u8, {column->rows()}})
-    throw Error(Exit::data, str(name(), ": the preparation that is stored in it is damaged"));
-  std::string text(static_cast<size_t>(column->rows()), '\0');
-  column->read_rows(0, column->rows(), text.data());
-  json j = json::parse(text, nullptr, false);
-  if (!j.is_object())
-    throw Error(Exit::data, str(name(), ": the preparation that is stored in it is damaged"));
-  return j;
-}
+json Dataset::preparation() const { return read_json(reader_, kPreparation); }
 
 bool Dataset::has(const std::string& wanted) const {
   const auto alias = alias_.find(wanted);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "data/dataset.h"
+#include "io/stored_json.h"
 
 namespace dl {
 
@@ -97,11 +98,7 @@ std::string DatasetWriter::finish() {
     writer_.write(str("/fold_normalization/", input.name, "/mean"), mean);
     writer_.write(str("/fold_normalization/", input.name, "/std"), std);
   }
-  if (!preparation_.is_null()) {
-    const std::string text = preparation_.dump();
-    writer_.create("/preparation", {DType::u8, {}});
-    writer_.append("/preparation", text.data(), static_cast<int64_t>(text.size()));
-  }
+  if (!preparation_.is_null()) write_json(writer_, kPreparation, preparation_);
   json names = json::array();
   for (const auto& s : splits_) names.push_back(s->name);
   writer_.attribute("splits", names);

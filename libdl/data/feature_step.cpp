@@ -72,7 +72,10 @@ void FeatureStep::open(const FeatureColumns& in, int64_t classes) {
       if (!takes_[static_cast<size_t>(in[c].kind)])
         throw Error(Exit::config, str(pointer, "/columns/", w),
                     str("is '", in[c].name, "', a column of kind ", kKinds[static_cast<size_t>(in[c].kind)],
-                        ", which this step cannot take"));
+                        ", which this step cannot take"),
+                    in[c].kind == FeatureColumn::Kind::number && takes_[1]
+                        ? "to take its numbers as categories, name it in prep.from.categorical"
+                        : "");
       taken[c] = true;
     }
     std::vector<std::string> known;

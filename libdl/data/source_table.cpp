@@ -220,7 +220,8 @@ class TableSource : public Source {
     }
     const auto it = c.number_of.find(std::string(text));
     if (it == c.number_of.end() && options_.unknown == Unknown::error)
-      return str("column '", c.name, "' is ", shown(text), ", expected one of ", listed(c.categories));
+      return str("column '", c.name, "' is ", shown(text), ", expected one of ", listed(c.categories),
+                 by_name_ ? "; or --unknown none" : "");
     *out = it == c.number_of.end() ? -1 : it->second;
     return {};
   }

@@ -1,7 +1,10 @@
 #include "io/model_file.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/str.h"
+#include "io/stored_json.h"
 
 namespace dl {
 namespace {
@@ -16,24 +19,12 @@ TensorMap read_all(const ArtifactReader& r, const std::string& group) {
   return out;
 }
 
-// Text of any length: an attribute holds 64 KiB.
-void write_history(ArtifactWriter& w, const json& history) {
-  if (history.empty()) return;
-  const std::string text = history.dump();
-  w.create("/history", {DType::u8, {}});
-  w.append("/history", text.data(), static_cast<int64_t>(text.size()));
-}
-
 json read_history(const ArtifactReader& r) {
-  if (!r.exists("/history")) return json::array();
-  const Tensor bytes = r.read("/history");
-  const auto damaged = [&] { throw Error(Exit::data, str(r.name(), ": its history does not read")); };
-  if (bytes.dtype() != DType::u8) damaged();
-  const auto text = bytes.data<uint8_t>();
-  json history = json::parse(text.begin(), text.end(), nullptr, false);
-  if (!history.is_array()) damaged();
-  for (const json& epoch : history)
-    if (!epoch.is_object()) damaged();
+  json history = read_json(r, "/history");
+  if (history.is_null()) return json::array();
+  const auto is_object = [](const json& epoch) { return epoch.is_object(); };
+  if (!history.is_array() || !std::all_of(history.begin(), history.end(), is_object))
+    throw Error(Exit::data, str(r.name(), ": its history does not read"));
   return history;
 }
 
@@ -42,14 +33,16 @@ void write_model(ArtifactWriter& w, const ModelFile& m) {
   w.attribute("schema", m.data_schema);
   if (!m.recipe_hash.empty()) w.recipe_hash(m.recipe_hash);
   for (const Parent& p : m.parents) w.parent(p.kind, p.content_hash);
+  if (!m.preparation.is_null()) write_json(w, kPreparation, m.preparation);
   write_all(w, "/parameters/", m.parameters);
-  write_history(w, m.history);
+  if (!m.history.empty()) write_json(w, "/history", m.history);
 }
 
 ModelFile read_model(const ArtifactReader& r) {
   ModelFile m;
   m.config = r.config();
   m.data_schema = r.parsed("schema");
+  m.preparation = read_json(r, kPreparation);
   m.parameters = read_all(r, "/parameters");
   m.history = read_history(r);
   if (r.has_attribute("recipe_hash")) m.recipe_hash = r.text("recipe_hash");

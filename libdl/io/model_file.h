@@ -6,6 +6,7 @@
 //   /state/<name>        kind "state": optimiser state, running averages
 //   /best/<name>         kind "state": parameters of the best epoch, when there is one
 //   /history             the epochs of the run, as JSON text in bytes; absent when there were none
+//   /preparation         how the rows of the data set were made, see data/dataset.h
 //   attribute schema     the data set's schema (JSON): inputs, targets, class names, normalisation
 //   attributes counters (JSON), serial   kind "state"
 #include <map>
@@ -28,6 +29,7 @@ using TensorMap = std::map<std::string, Tensor>;
 struct DL_API ModelFile {
   json config = json::object();       // resolved config of the run
   json data_schema = json::object();  // as stored in the data set
+  json preparation;                   // as stored in the data set (io/stored_json.h); null: none
   TensorMap parameters;
   // One object for each epoch of the run that made it, without times: {"epoch": 1, "step": 469, "lr": 0.05, "train.loss":
   // 0.31, "valid.loss": 0.12, "valid.accuracy": 0.96}. A metric that is not finite is null.

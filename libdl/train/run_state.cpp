@@ -110,6 +110,7 @@ ModelFile RunState::model_file(TensorMap tensors) const {
   ModelFile file;
   file.config = setup_.request.config;
   file.data_schema = setup_.data.schema_json();
+  file.preparation = setup_.data.preparation();
   file.parameters = std::move(tensors);
   file.history = history;
   file.parents = {{"dataset", counters.data_hash}};
