@@ -53,7 +53,8 @@ struct Parameter {
   bool frozen = false;  // "freeze": no gradient is asked for
   bool decay = true;    // weights; false for biases and the scale of norms
   double lr_scale = 1;
-  std::string origin;  // JSON pointer of the layer
+  std::string lengths_of;  // not empty: starts as the lengths of the rows of that parameter
+  std::string origin;      // JSON pointer of the layer
 };
 
 // A persistent tensor without a gradient: leaf of kind `state`, such as "<layer>.running_mean".
