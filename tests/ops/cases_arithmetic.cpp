@@ -56,7 +56,10 @@ const AddReference kReferences[] = {
 };
 
 const AddRows kRows({
-    {"prelu", {"f32[N]", "f32[]"}, "{}", {.grad_tol = 1e-4, .avoid = {0}}},  // sums of 40001 terms of either sign
+    {"prelu",
+     {"f32[N]", "f32[]"},
+     "{}",
+     {.grad_tol = 1e-4, .avoid = {0}}},  // sums of 40001 terms of either sign
     {"prelu", {"f32[5,7,3,4]", "f32[7,1,1]"}, "{}", {.avoid = {0}}},
     {"prelu", {"f32[40,19]", "f32[19]"}, "{}", {.avoid = {0}}},
     {"prelu_slope", {"f32[5,7,3,4]", "f32[7,1,1]"}, "{}", {.tol = 0}},
