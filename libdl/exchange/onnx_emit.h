@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,11 @@ class OnnxEmitter {
 // False when these attributes have no ONNX form; nothing is emitted then.
 using EmitFn = bool (*)(OnnxEmitter&, const Node&);
 EmitFn onnx_emitter(std::string_view op);
+struct OnnxSpecial {
+  std::string_view op;
+  EmitFn emit;
+};
+std::span<const OnnxSpecial> onnx_norm_emitters();  // those of exchange/onnx_norms.cpp
 
 void set_onnx_tensor(onnx::TensorProto& out, const std::string& name, const Tensor& value);
 int32_t onnx_type(DType t);

@@ -51,6 +51,7 @@ std::vector<OnnxEntry> onnx_pointwise_ops();
 std::vector<OnnxEntry> onnx_shape_ops();
 std::vector<OnnxEntry> onnx_window_ops();
 std::vector<OnnxEntry> onnx_matrix_ops();
+std::vector<OnnxEntry> onnx_norm_ops();
 
 // Product of extents [from, to).
 int64_t onnx_count(const Extents& shape, size_t from, size_t to);

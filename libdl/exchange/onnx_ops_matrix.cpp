@@ -52,23 +52,6 @@ void matmul(OnnxCall& c) {
   }
 }
 
-void batch_normalization(OnnxCall& c) {
-  c.require(c.node.output_size() == 1 && c.integer("training_mode", 0) == 0,
-            "only the inference form is known here");
-  const OnnxValue& x = c.x();
-  const double epsilon = c.real("epsilon", 1e-5);
-  c.require(x.shape.size() >= 2, "expected (N, C, ...)");
-  const int64_t channels = x.shape[1], run = onnx_count(x.shape, 2, x.shape.size());
-  for (size_t i = 1; i < 5; ++i)
-    c.require(c.x(i).size() == channels, str("operand ", i, " does not have one number for each channel"));
-  c.y() = x;
-  for (int64_t i = 0; i < x.size(); ++i) {
-    const auto ch = static_cast<size_t>(i / run % channels);
-    const double unit = (x.v[static_cast<size_t>(i)] - c.x(3).v[ch]) / std::sqrt(c.x(4).v[ch] + epsilon);
-    c.y().v[static_cast<size_t>(i)] = unit * c.x(1).v[ch] + c.x(2).v[ch];
-  }
-}
-
 size_t axis_of(const OnnxCall& c, int64_t axis) {
   const auto rank = static_cast<int64_t>(c.x().shape.size());
   c.require(axis >= -rank && axis < rank, str("axis ", axis, " is out of range"));
@@ -175,7 +158,6 @@ void arg_max(OnnxCall& c) {
 std::vector<OnnxEntry> onnx_matrix_ops() {
   return {{"Gemm", gemm},
           {"MatMul", matmul},
-          {"BatchNormalization", batch_normalization},
           {"Softmax", softmax},
           {"LogSoftmax", log_softmax},
           {"ReduceSum", reduce_sum},

@@ -44,6 +44,16 @@ void selu(OnnxCall& c) {
   map_with(c, [a, g](double x) { return g * (x > 0 ? x : a * std::expm1(x)); });
 }
 
+void celu(OnnxCall& c) {
+  const double a = c.real("alpha", 1);
+  map_with(c, [a](double x) { return x < 0 ? a * std::expm1(x / a) : x; });
+}
+
+void thresholded_relu(OnnxCall& c) {
+  const double a = c.real("alpha", 1);
+  map_with(c, [a](double x) { return x > a ? x : 0; });
+}
+
 void hard_sigmoid(OnnxCall& c) {
   const double a = c.real("alpha", 0.2), b = c.real("beta", 0.5);
   map_with(c, [a, b](double x) { return std::fmax(0, std::fmin(1, a * x + b)); });
@@ -117,6 +127,11 @@ void divide(OnnxCall& c) {
     for (double& v : c.y().v) v = std::trunc(v);
 }
 
+void prelu(OnnxCall& c) {
+  c.require(onnx_broadcast(c, c.x(0).shape, c.x(1).shape) == c.x(0).shape, "the slope has other extents");
+  combine(c, [](double x, double slope) { return x < 0 ? slope * x : x; });
+}
+
 void power(OnnxCall& c) {  // the exponent may be of another type
   OnnxValue exponent = c.x(1);
   exponent.type = c.x(0).type;
@@ -166,6 +181,9 @@ std::vector<OnnxEntry> onnx_pointwise_ops() {
           {"LeakyRelu", leaky_relu},
           {"Elu", elu},
           {"Selu", selu},
+          {"Celu", celu},
+          {"ThresholdedRelu", thresholded_relu},
+          {"PRelu", prelu},
           {"HardSigmoid", hard_sigmoid},
           {"Gelu", gelu},
           {"Clip", clip},

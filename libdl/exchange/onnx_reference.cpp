@@ -12,7 +12,8 @@ using Table = std::map<std::string_view, OnnxFn>;
 const Table& table() {
   static const Table all = [] {
     Table t;
-    for (const auto& part : {onnx_pointwise_ops(), onnx_shape_ops(), onnx_window_ops(), onnx_matrix_ops()})
+    for (const auto& part :
+         {onnx_pointwise_ops(), onnx_shape_ops(), onnx_window_ops(), onnx_matrix_ops(), onnx_norm_ops()})
       for (const OnnxEntry& e : part) t[e.type] = e.run;
     return t;
   }();

@@ -225,37 +225,82 @@ bool normalize(OnnxEmitter& e, const Node& n) {
   return true;
 }
 
-struct Special {
-  std::string_view op;
-  EmitFn emit;
-};
-constexpr Special kSpecial[] = {{"affine", affine},
-                                {"broadcast_to", broadcast_to},
-                                {"cast", cast},
-                                {"clip", clip},
-                                {"relu6", relu6},
-                                {"conv2d", windowed},
-                                {"conv_transpose2d", windowed},
-                                {"gelu", gelu},
-                                {"greater_equal", greater_equal},
-                                {"less", less},
-                                {"matmul", matmul},
-                                {"normalize", normalize},
-                                {"reduce_max", reduce_max},
-                                {"reduce_mean", reduce_mean},
-                                {"reduce_sum", reduce_sum},
-                                {"reshape", reshape},
-                                {"scale_shift", scale_shift},
-                                {"slice", slice},
-                                {"square", square},
-                                {"swish", swish},
-                                {"upsample2d", upsample2d}};
+// HardSwish, Mish and LogSigmoid came with opset 14, 18 or never.
+bool hard_swish(OnnxEmitter& e, const Node& n) {
+  const std::string x = e.name(n.in[0]);
+  const std::string gate = e.add("HardSigmoid", 13, {x}, {{"alpha", 1.0 / 6}, {"beta", 0.5}});
+  e.add("Mul", 13, {x, gate}, {}, e.name(n.out[0]));
+  return true;
+}
+
+bool mish(OnnxEmitter& e, const Node& n) {
+  const std::string x = e.name(n.in[0]);
+  const std::string gate = e.add("Tanh", 13, {e.add("Softplus", 13, {x})});
+  e.add("Mul", 13, {x, gate}, {}, e.name(n.out[0]));
+  return true;
+}
+
+bool log_sigmoid(OnnxEmitter& e, const Node& n) {
+  const std::string mirrored = e.add("Neg", 13, {e.name(n.in[0])});
+  e.add("Neg", 13, {e.add("Softplus", 13, {mirrored})}, {}, e.name(n.out[0]));
+  return true;
+}
+
+bool step(OnnxEmitter& e, const Node& n) {
+  const float threshold = e.attributes(n).at("threshold").get<float>();
+  const std::string truth = e.add("Greater", 13, {e.name(n.in[0]), e.scalar(threshold)});
+  e.add("Cast", 13, {truth}, {{"to", onnx_type(DType::f32)}}, e.name(n.out[0]));
+  return true;
+}
+
+bool pow(OnnxEmitter& e, const Node& n) {
+  const float exponent = e.attributes(n).at("exponent").get<float>();
+  e.add("Pow", 13, {e.name(n.in[0]), e.scalar(exponent)}, {}, e.name(n.out[0]));
+  return true;
+}
+
+// PRelu stretches the slope only.
+bool prelu(OnnxEmitter& e, const Node& n) {
+  if (e.graph().type(n.in[0]) != e.graph().type(n.out[0])) return false;
+  e.add("PRelu", 13, {e.name(n.in[0]), e.name(n.in[1])}, {}, e.name(n.out[0]));
+  return true;
+}
+
+constexpr OnnxSpecial kSpecial[] = {{"affine", affine},
+                                    {"broadcast_to", broadcast_to},
+                                    {"cast", cast},
+                                    {"clip", clip},
+                                    {"relu6", relu6},
+                                    {"conv2d", windowed},
+                                    {"conv_transpose2d", windowed},
+                                    {"gelu", gelu},
+                                    {"greater_equal", greater_equal},
+                                    {"hard_swish", hard_swish},
+                                    {"less", less},
+                                    {"log_sigmoid", log_sigmoid},
+                                    {"matmul", matmul},
+                                    {"mish", mish},
+                                    {"normalize", normalize},
+                                    {"pow", pow},
+                                    {"prelu", prelu},
+                                    {"reduce_max", reduce_max},
+                                    {"reduce_mean", reduce_mean},
+                                    {"reduce_sum", reduce_sum},
+                                    {"reshape", reshape},
+                                    {"scale_shift", scale_shift},
+                                    {"slice", slice},
+                                    {"square", square},
+                                    {"step", step},
+                                    {"swish", swish},
+                                    {"upsample2d", upsample2d}};
 
 }  // namespace
 
 EmitFn onnx_emitter(std::string_view op) {
-  for (const Special& s : kSpecial)
-    if (s.op == op) return s.emit;
+  for (const std::span<const OnnxSpecial> table :
+       {std::span<const OnnxSpecial>(kSpecial), onnx_norm_emitters()})
+    for (const OnnxSpecial& s : table)
+      if (s.op == op) return s.emit;
   return nullptr;
 }
 

@@ -1,14 +1,8 @@
 #pragma once
-// Formulas of the elementwise operators, each written once: V is a vector of floats on the CPU (cpu/elementwise.cpp,
-// cpu/broadcast.cpp) and a float in a CUDA thread. Comparisons and select() work on both; constants stand as floats.
-// A functor whose operator has attributes names their struct: `using Attrs = LeakyReluAttrs; Attrs a;`.
+// Formulas of the elementwise operators, each written once (kernels/functor.h): for cpu/elementwise.cpp, cpu/broadcast.cpp
+// and a float in a CUDA thread.
 #include "kernels/elementwise_attrs.h"
-#include "kernels/kernel.h"
-#ifdef DL_DEVICE_CODE
-#include "kernels/cuda/math.h"
-#else
-#include "kernels/cpu/math.h"
-#endif
+#include "kernels/functor.h"
 
 namespace dl::DL_ISA {
 
@@ -164,6 +158,128 @@ struct swish_grad_fn {
   }
 };
 
+// The two constants make mean 0 and variance 1 a fixed point (Klambauer et al. 2017).
+struct selu_fn {
+  static constexpr float kScale = 1.05070098735548f, kAlpha = 1.67326324235438f;
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x > 0.f, kScale * x, (kScale * kAlpha) * math::expm1_neg(x));
+  }
+};
+struct selu_grad_fn {  // scale alpha e^x = y + scale alpha
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, selu_fn::kScale * dy, dy * (y + selu_fn::kScale * selu_fn::kAlpha));
+  }
+};
+
+struct celu_fn {
+  using Attrs = CeluAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x > 0.f, x, a.alpha * math::expm1_neg(x / a.alpha));
+  }
+};
+struct celu_grad_fn {  // e^(x / alpha) = y / alpha + 1
+  using Attrs = CeluAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, dy, dy * (y / a.alpha + 1.f));
+  }
+};
+
+struct hard_sigmoid_fn {  // NaN stays
+  using Attrs = HardSigmoidAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V x) const {
+    const V y = a.slope * x + a.shift;
+    return select(y < 0.f, V{}, select(y > 1.f, V{} + 1.f, y));
+  }
+};
+struct hard_sigmoid_grad_fn {
+  using Attrs = HardSigmoidAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V y, V dy) const {
+    return select(y > 0.f, select(y < 1.f, a.slope * dy, V{}), V{});
+  }
+};
+
+struct hard_swish_fn {
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x < -3.f, V{}, select(x > 3.f, x, x * (x + 3.f) * (1.f / 6)));
+  }
+};
+struct hard_swish_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return select(x < -3.f, V{}, select(x > 3.f, dy, dy * (x * (1.f / 3) + 0.5f)));
+  }
+};
+
+// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); from x = 15 on it is 1.
+struct mish_fn {
+  template <class V>
+  DL_HD static V gate(V x) {
+    const V e = math::exp(select(x > 15.f, V{} + 15.f, x)), n = e * (e + 2.f);
+    return n / (n + 2.f);
+  }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return x * gate(x);
+  }
+};
+struct mish_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    const V t = mish_fn::gate(x);
+    return dy * (t + x * math::sigmoid(x) * (1.f - t) * (1.f + t));
+  }
+};
+
+struct log_sigmoid_fn {  // min(x, 0) - log(1 + e^-|x|)
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x < 0.f, x, V{}) - math::log1p_unit(math::exp(-math::abs(x)));
+  }
+};
+struct log_sigmoid_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return dy * math::sigmoid(-x);
+  }
+};
+
+struct thresholded_relu_fn {
+  using Attrs = ThresholdAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x > a.threshold, x, V{});
+  }
+};
+struct thresholded_relu_grad_fn {
+  using Attrs = ThresholdAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return select(x > a.threshold, dy, V{});
+  }
+};
+
+struct step_fn {
+  using Attrs = ThresholdAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return select(x > a.threshold, 1.f + V{}, V{});
+  }
+};
+
 // ---- Mathematics ----
 
 struct exp_fn {
@@ -218,6 +334,63 @@ struct neg_fn {
   template <class V>
   DL_HD V operator()(V x) const {
     return -x;
+  }
+};
+struct sin_fn {
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::sin(x);
+  }
+};
+struct sin_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return dy * math::cos(x);
+  }
+};
+struct cos_fn {
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return math::cos(x);
+  }
+};
+struct cos_grad_fn {
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return -dy * math::sin(x);
+  }
+};
+// |x|^e with the sign that an odd e gives; NaN for negative x and fractional e.
+struct pow_fn {
+  using Attrs = PowAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD static V power(V x, float e) {
+    if (e == 0) return V{} + 1.f;
+    const V p = math::exp(e * math::log(math::abs(x)));
+    const float half = 0.5f * e;
+    const bool even = half >= -1e6f && half <= 1e6f && static_cast<float>(static_cast<int32_t>(half)) == half;
+    if (even) return p;
+    const bool integer = e >= -1e6f && e <= 1e6f && static_cast<float>(static_cast<int32_t>(e)) == e;
+    return select(x < 0.f, integer ? -p : V{} + __builtin_nanf(""), p);
+  }
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return power(x, a.exponent);
+  }
+};
+struct pow_grad_fn {
+  using Attrs = PowAttrs;
+  Attrs a;
+  template <class V>
+  DL_HD V operator()(V x, V dy) const {
+    return a.exponent == 0 ? V{} : a.exponent * dy * pow_fn::power(x, a.exponent - 1);
+  }
+};
+struct stop_gradient_fn {
+  template <class V>
+  DL_HD V operator()(V x) const {
+    return x;
   }
 };
 struct clip_fn {
@@ -297,12 +470,17 @@ struct less_fn {
   }
 };
 
-template <class F>
-DL_HD F make_fn(const void* attrs) {
-  if constexpr (requires { typename F::Attrs; })
-    return F{*static_cast<const typename F::Attrs*>(attrs)};
-  else
-    return F{};
-}
+struct prelu_fn {
+  template <class V>
+  DL_HD V operator()(V x, V slope) const {
+    return select(x > 0.f, x, slope * x);
+  }
+};
+struct prelu_slope_fn {
+  template <class V>
+  DL_HD V operator()(V x, V slope) const {
+    return select(x > 0.f, 1.f + V{}, slope);
+  }
+};
 
 }  // namespace dl::DL_ISA

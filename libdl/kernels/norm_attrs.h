@@ -1,5 +1,5 @@
 #pragma once
-// Attributes of dropout and batch norm.
+// Attributes of the norms and of what is drawn at random.
 #include <cstdint>
 
 namespace dl {
@@ -7,6 +7,11 @@ namespace dl {
 struct DropoutAttrs {
   double rate = 0.5;
   int64_t stream = 0;  // keys the random numbers together with the seed of the run and the step
+};
+enum class NoiseKind : int32_t { normal, uniform };  // of mean 0 and variance 1; in 0..1
+struct NoiseAttrs {
+  NoiseKind kind = NoiseKind::normal;
+  int64_t stream = 0;  // as for dropout
 };
 enum class NormActivation : int32_t { none, relu, relu6 };
 
@@ -26,6 +31,21 @@ struct BatchNormInferenceAttrs {
   double epsilon = 1e-5;
   NormActivation activation = NormActivation::none;
   bool blocked = false;
+};
+
+// Statistics of each sample alone. axis: the first of those that are averaged over; groups: of neighbouring channels.
+struct LayerNormAttrs {
+  double epsilon = 1e-5;
+  int64_t axis = -1;
+};
+struct GroupNormAttrs {
+  double epsilon = 1e-5;
+  int64_t groups = 1;
+};
+// y = x / (k + alpha / size sum of x^2 over `size` neighbouring channels)^beta
+struct LocalResponseNormAttrs {
+  int64_t size = 5;
+  float alpha = 1e-4f, beta = 0.75f, k = 1;
 };
 
 }  // namespace dl

@@ -230,12 +230,28 @@ Model build_model(const json& section, const BuildOptions& options) {
   return model;
 }
 
+static void set_lengths(Tensor& lengths, const Tensor& of) {
+  const std::span<const float> v = of.data<float>();
+  const std::span<float> out = lengths.data<float>();
+  const size_t n = out.empty() ? 0 : v.size() / out.size();
+  for (size_t row = 0; row < out.size(); ++row) {
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const double x = static_cast<double>(v[row * n + i]);
+      sum += x * x;
+    }
+    out[row] = static_cast<float>(std::sqrt(sum));
+  }
+}
+
 // All are asked for before one is touched: then they lie side by side and fill huge pages together.
 std::map<std::string, Tensor> initial_values(const Model& model, uint64_t seed, Pool* pool) {
   std::map<std::string, Tensor> values;
   for (const Parameter& p : model.parameters) values[p.name] = Tensor(model.graph.type(p.value));
   for (const StateLeaf& s : model.states) values[s.name] = Tensor(model.graph.type(s.value));
   for (const Parameter& p : model.parameters) initialize(values[p.name], p.init, seed, p.name, pool);
+  for (const Parameter& p : model.parameters)
+    if (!p.lengths_of.empty()) set_lengths(values[p.name], values.at(p.lengths_of));
   for (const StateLeaf& s : model.states) {
     Tensor& t = values[s.name];
     if (t.dtype() == DType::f32 && s.fill != 0)

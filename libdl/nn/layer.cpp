@@ -1,7 +1,10 @@
 #include "nn/layer.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
+#include "base/random.h"
 #include "ops/registry.h"
 
 namespace dl {
@@ -10,8 +13,13 @@ namespace {
 constexpr std::array<std::string_view, 6> kCommonKeys{"if",       "repeat", "freeze",
                                                       "lr_scale", "init",   "bias_init"};
 
+std::array<std::span<const LayerDef>, 7> tables() {
+  return {dense_layers(),  conv_layers(),       shape_layers(),   norm_layers(),
+          random_layers(), activation_layers(), adaptive_layers()};
+}
+
 const LayerDef* find_def(std::string_view name) {
-  for (const auto table : {dense_layers(), conv_layers(), shape_layers(), norm_layers()})
+  for (const auto table : tables())
     for (const LayerDef& def : table)
       if (def.name == name) return &def;
   return nullptr;
@@ -34,7 +42,7 @@ LayerType find_layer_type(std::string_view name) {
 
 std::vector<std::string> layer_types() {
   std::vector<std::string> names;
-  for (const auto table : {dense_layers(), conv_layers(), shape_layers(), norm_layers()})
+  for (const auto table : tables())
     for (const LayerDef& def : table) names.emplace_back(def.name);
   for (const OpDef* op : all_ops())
     if (is_layer(*op) && !find_def(op->name)) names.emplace_back(op->name);
@@ -133,6 +141,29 @@ ValueId LayerCtx::state(std::string_view suffix, const Shape& shape, double fill
   model.states.push_back({name, v, fill, false});
   info.states += shape.elements();
   return v;
+}
+
+ValueId LayerCtx::constant(std::string_view suffix, const Shape& shape, float fill) {
+  Tensor t(DType::f32, shape);
+  std::ranges::fill(t.data<float>(), fill);
+  return model.graph.add_constant(str(layer.name, '.', suffix), std::move(t));
+}
+
+int64_t LayerCtx::stream(std::string_view use) const {
+  return static_cast<int64_t>(stream_id(use.empty() ? layer.name : str(layer.name, '.', use)) >> 2);
+}
+
+// Along the last axis it is a root-mean-square norm with a constant factor, which is one operator.
+ValueId LayerCtx::unit_length(ValueId x, int axis, double epsilon) {
+  const Shape shape = model.graph.type(x).shape;
+  if (axis == shape.rank() - 1) {
+    const auto n = static_cast<double>(shape[axis]);
+    const ValueId factor = constant(str("unit_", model.graph.values.size()), {shape[axis]},
+                                    static_cast<float>(1 / std::sqrt(n)));
+    return emit("rms_norm", {x, factor}, {{"epsilon", epsilon / n}});
+  }
+  const ValueId squares = emit("reduce_sum", {emit("square", {x})}, {{"axes", {axis}}, {"keepdims", true}});
+  return emit("div", {x, emit("sqrt", {emit("scale_shift", {squares}, {{"shift", epsilon}})})});
 }
 
 std::vector<ValueId> LayerCtx::emit_all(std::string_view op, std::vector<ValueId> inputs,

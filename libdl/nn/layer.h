@@ -40,6 +40,8 @@ struct LayerCtx {
   // A parameter that is neither: no decay, starts at `fill`.
   ValueId gain(std::string_view suffix, const Shape& shape, double fill);
   ValueId state(std::string_view suffix, const Shape& shape, double fill);
+  // A constant "<layer>.<suffix>" of equal numbers.
+  ValueId constant(std::string_view suffix, const Shape& shape, float fill);
   // Adds a node of the named operator; `op_attrs` as in JSON.
   std::vector<ValueId> emit_all(std::string_view op, std::vector<ValueId> inputs,
                                 const json& op_attrs = json::object());
@@ -47,6 +49,10 @@ struct LayerCtx {
     return emit_all(op, std::move(inputs), op_attrs)[0];
   }
   ValueId step_input();
+  // The "stream" of the layer's operator that draws random numbers; `use` tells several of them apart.
+  int64_t stream(std::string_view use = {}) const;
+  // x over its length along an axis, sqrt(sum x^2 + epsilon).
+  ValueId unit_length(ValueId x, int axis, double epsilon);
   // Adds to info.multiply_adds: `outputs` values of `terms` products each. Saturates.
   void count_products(int64_t outputs, int64_t terms);
   // Error at one of the layer's keys ("" for the layer itself).
@@ -72,6 +78,9 @@ std::span<const LayerDef> dense_layers();
 std::span<const LayerDef> conv_layers();
 std::span<const LayerDef> shape_layers();
 std::span<const LayerDef> norm_layers();
+std::span<const LayerDef> random_layers();
+std::span<const LayerDef> activation_layers();
+std::span<const LayerDef> adaptive_layers();
 
 // Layers written in nn/ first, then every operator of one input that is differentiable, under its own name.
 struct LayerType {

@@ -1,6 +1,6 @@
 // Convolution and pooling of images.
-#include "nn/layer.h"
 #include "nn/padding.h"
+#include "nn/weight_form.h"
 #include "ops/registry.h"
 
 namespace dl {
@@ -51,33 +51,37 @@ constexpr double kMostChannels = 1e7, kMostWindow = 1e5;
 
 }  // namespace
 
-struct Conv2dLayer {
+struct ConvLayer {
   int64_t filters = 0;
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
   Padding padding;
   int64_t groups = 1;
   bool bias = true;
 };
+struct Conv2dLayer : ConvLayer, WeightUse {};
 constexpr auto fields(const Conv2dLayer*) {
   using L = Conv2dLayer;
-  return std::tuple{
-      field("filters", &L::filters, "Output channels.").range(1, kMostChannels).required(),
-      field("kernel", &L::kernel, "Window: one number, or height and width.")
-          .range(1, kMostWindow)
-          .required(),
-      field("stride", &L::stride, "Distance between windows.").range(1, kMostWindow),
-      field("padding", &L::padding,
-            "Zeros around the image: a rule, a number, [vertical, horizontal] or [top, left, bottom, right].")
-          .range(0, kMostWindow),
-      field("dilation", &L::dilation, "Distance between the taps of a window.").range(1, kMostWindow),
-      field("groups", &L::groups,
-            "Groups of channels that do not see each other; as many as channels: depthwise.")
-          .range(1, kMostChannels),
-      field("bias", &L::bias, "Add a bias."),
-  };
+  return std::tuple_cat(
+      std::tuple{
+          field("filters", &L::filters, "Output channels.").range(1, kMostChannels).required(),
+          field("kernel", &L::kernel, "Window: one number, or height and width.")
+              .range(1, kMostWindow)
+              .required(),
+          field("stride", &L::stride, "Distance between windows.").range(1, kMostWindow),
+          field("padding", &L::padding,
+                "Zeros around the image: a rule, a number, [vertical, horizontal] or [top, left, bottom, "
+                "right].")
+              .range(0, kMostWindow),
+          field("dilation", &L::dilation, "Distance between the taps of a window.").range(1, kMostWindow),
+          field("groups", &L::groups,
+                "Groups of channels that do not see each other; as many as channels: depthwise.")
+              .range(1, kMostChannels),
+          field("bias", &L::bias, "Add a bias."),
+      },
+      weight_use_fields<L>());
 }
 
-struct ConvTranspose2dLayer : Conv2dLayer {
+struct ConvTranspose2dLayer : ConvLayer {
   int64_t output_padding[2] = {0, 0};
 };
 constexpr auto fields(const ConvTranspose2dLayer*) {
@@ -164,7 +168,7 @@ void set_window(LayerCtx& c, const int64_t (&kernel)[2], const int64_t (&stride)
   }
 }
 
-void need_groups(LayerCtx& c, const Conv2dLayer& a) {
+void need_groups(LayerCtx& c, const ConvLayer& a) {
   const int64_t channels = c.shape()[1];
   if (channels % a.groups || a.filters % a.groups)
     c.fail("groups", str(channels, " channels and ", a.filters, " filters cannot both be split into ",
@@ -178,7 +182,7 @@ ValueId build_conv2d(LayerCtx& c) {
   const std::array<int64_t, 4> pads = sides_of(c, a.padding, a.kernel, a.stride, a.dilation);
   set_window(c, a.kernel, a.stride, a.dilation);
   const Shape w{a.filters, c.shape()[1] / a.groups, a.kernel[0], a.kernel[1]};
-  std::vector<ValueId> operands{c.in[0], c.weight("weight", w)};
+  std::vector<ValueId> operands{c.in[0], used_weight(c, a, w)};
   if (a.bias) operands.push_back(c.bias("bias", {a.filters}));
   const ValueId y =
       c.emit("conv2d", operands,

@@ -1,15 +1,16 @@
 // dense.
-#include "nn/layer.h"
+#include "nn/weight_form.h"
 
 namespace dl {
 
-struct DenseLayer {
+struct DenseLayer : WeightUse {
   int64_t units = 0;
   bool bias = true;
 };
 constexpr auto fields(const DenseLayer*) {
-  return std::tuple{field("units", &DenseLayer::units, "Outputs.").range(1, 1e9).required(),
-                    field("bias", &DenseLayer::bias, "Add a bias.")};
+  return std::tuple_cat(std::tuple{field("units", &DenseLayer::units, "Outputs.").range(1, 1e9).required(),
+                                   field("bias", &DenseLayer::bias, "Add a bias.")},
+                        weight_use_fields<DenseLayer>());
 }
 
 namespace {
@@ -22,7 +23,7 @@ ValueId build_dense(LayerCtx& c) {
            "put \"flatten\" or \"global_avg_pool2d\" before it");
   const int64_t in = x[x.rank() - 1];
   const int64_t rows = x.elements(1, x.rank() - 1);
-  std::vector<ValueId> operands{c.in[0], c.weight("weight", {a.units, in})};
+  std::vector<ValueId> operands{c.in[0], used_weight(c, a, {a.units, in})};
   if (a.bias) operands.push_back(c.bias("bias", {a.units}));
   c.count_products(rows * in, a.units);
   c.sees_all = true;

@@ -2,16 +2,10 @@
 
 #include <algorithm>
 
+#include "nn/loss_def.h"
 #include "ops/registry.h"
 
 namespace dl {
-
-struct Weighted {
-  double weight = 1;
-};
-constexpr auto fields(const Weighted*) {
-  return std::tuple{field("weight", &Weighted::weight, "Factor in the sum of several losses.").at_least(0)};
-}
 
 // "balanced", or one weight for each class.
 struct ClassWeights {
@@ -59,67 +53,69 @@ constexpr auto fields(const CrossEntropyLoss*) {
       fields(static_cast<const Weighted*>(nullptr)));
 }
 
-struct HuberLoss : Weighted {
-  double delta = 1;
-};
-constexpr auto fields(const HuberLoss*) {
-  return std::tuple_cat(
-      std::tuple{
-          field("delta", &HuberLoss::delta, "Error above which the loss grows linearly.").range(1e-12, 1e12)},
-      fields(static_cast<const Weighted*>(nullptr)));
-}
-
 std::span<const Variant> LossFamily::variants() {
-  static const Variant all[] = {
-      {"cross_entropy", "Cross entropy of logits (batch, classes) with class labels.",
-       &attr_ops<CrossEntropyLoss>},
-      {"bce_with_logits", "Binary cross entropy of one logit for each 0 or 1.", &attr_ops<Weighted>},
-      {"mse", "Mean squared error.", &attr_ops<Weighted>},
-      {"l1", "Mean absolute error.", &attr_ops<Weighted>},
-      {"huber", "Squared for small errors, linear for large ones.", &attr_ops<HuberLoss>},
-  };
+  static const std::vector<Variant> all = [] {
+    std::vector<Variant> v{{"cross_entropy", "Cross entropy of logits (batch, classes) with class labels.",
+                            &attr_ops<CrossEntropyLoss>}};
+    for (const auto table : {class_losses(), pair_losses(), embedding_losses(), mask_losses()})
+      for (const LossDef& def : table) v.push_back({def.name, def.doc, def.attrs});
+    return v;
+  }();
   return all;
 }
+
+namespace {
+
+// One loss or a list of them, all of one output.
+void parse_entries(Losses& v, const std::string& output, const json& j, const std::string& at,
+                   const Bounds& b) {
+  const bool list = j.is_array();
+  if (list && j.empty()) field_error(at, "an empty list, expected at least one loss");
+  for (size_t i = 0; i < (list ? j.size() : 1); ++i) {
+    Losses::Entry e{.output = output, .place = list ? str('/', i) : "", .loss = {}};
+    FieldType<Loss>::parse(e.loss, list ? j[i] : j, at + e.place, b);
+    v.entries.push_back(std::move(e));
+  }
+}
+
+}  // namespace
 
 void FieldType<Losses>::parse(Losses& v, const json& j, const std::string& at, const Bounds& b) {
   v.entries.clear();
   if (j.is_null()) return;
-  if (j.is_string() || (j.is_object() && j.contains("type"))) {
-    Loss loss;
-    FieldType<Loss>::parse(loss, j, at, b);
-    v.entries.push_back({"", std::move(loss)});
-    return;
-  }
+  if (j.is_string() || j.is_array() || (j.is_object() && j.contains("type")))
+    return parse_entries(v, "", j, at, b);
   detail::expect(j.is_object(), j, "the name of a loss, an object with \"type\", or losses by output", at);
   for (const auto& item : j.items()) {
     if (item.key().starts_with('_') || item.key().starts_with("x-")) continue;
-    Loss loss;
-    FieldType<Loss>::parse(loss, item.value(), pointer_join(at, item.key()), b);
-    v.entries.push_back({item.key(), std::move(loss)});
+    parse_entries(v, item.key(), item.value(), pointer_join(at, item.key()), b);
   }
 }
 
 json FieldType<Losses>::schema(const Bounds& b) {
-  json one = FieldType<Loss>::schema(b), all = one;
-  all["anyOf"].push_back({{"type", "object"}, {"additionalProperties", one}});
+  json one = FieldType<Loss>::schema(b);
+  json list{{"type", "array"}, {"items", one}, {"minItems", 1}};
+  json all = one, some = one;
+  some["anyOf"].push_back(list);
+  all["anyOf"].push_back(list);
+  all["anyOf"].push_back({{"type", "object"}, {"additionalProperties", some}});
   return all;
 }
 
 json FieldType<Losses>::dump(const Losses& v) {
   if (v.entries.empty()) return nullptr;
-  if (v.entries.size() == 1 && v.entries[0].output.empty()) return FieldType<Loss>::dump(v.entries[0].loss);
   json out = json::object();
-  for (const Losses::Entry& e : v.entries) out[e.output] = FieldType<Loss>::dump(e.loss);
-  return out;
+  for (const Losses::Entry& e : v.entries) {
+    json one = FieldType<Loss>::dump(e.loss);
+    if (e.place.empty())
+      out[e.output] = std::move(one);
+    else
+      out[e.output].push_back(std::move(one));
+  }
+  return v.entries[0].output.empty() ? out.at("") : out;
 }
 
 namespace {
-
-double weight_of(const Loss& loss) {
-  if (loss.type == "cross_entropy") return loss.as<CrossEntropyLoss>().weight;
-  if (loss.type == "huber") return loss.as<HuberLoss>().weight;
-  return loss.as<Weighted>().weight;
-}
 
 class LossBuilder {
  public:
@@ -133,15 +129,16 @@ class LossBuilder {
     std::vector<LossTerm> terms;
     if (losses.entries.empty())
       for (const GraphOutput& o : outputs) {
-        const TargetInfo& target = target_for(o.name, outputs.size(), pointer_);
+        const TargetInfo& target = target_for(o.name, "", outputs.size(), pointer_);
         Loss loss;
         loss.type = target.classes > 0 ? "cross_entropy" : "mse";
-        terms.push_back(add(o, target, loss, pointer_));
+        terms.push_back(add(o, target, outputs, loss, pointer_));
       }
     for (const Losses::Entry& e : losses.entries) {
-      const std::string at = e.output.empty() ? pointer_ : pointer_join(pointer_, e.output);
+      const std::string at = (e.output.empty() ? pointer_ : pointer_join(pointer_, e.output)) + e.place;
       const GraphOutput& o = output_for(e.output, outputs, at);
-      terms.push_back(add(o, target_for(o.name, outputs.size(), at), e.loss, at));
+      const std::string& wanted = e.loss.as<Weighted>().target;
+      terms.push_back(add(o, target_for(o.name, wanted, outputs.size(), at), outputs, e.loss, at));
     }
     g_.outputs.push_back({"loss", sum(terms)});
     return terms;
@@ -166,15 +163,20 @@ class LossBuilder {
     fail(at, str("the model has no output '", name, "'"), "outputs: " + join(names, ", "));
   }
 
-  const TargetInfo& target_for(const std::string& output, size_t outputs, const std::string& at) const {
+  // `wanted`: the target's name, when the loss gives one.
+  const TargetInfo& target_for(const std::string& output, const std::string& wanted, size_t outputs,
+                               const std::string& at) const {
     std::vector<std::string> names;
     for (const TargetInfo& t : targets_) {
-      if (t.name == output) return t;
+      if (t.name == (wanted.empty() ? output : wanted)) return t;
       names.push_back(t.name);
     }
+    if (!wanted.empty())
+      fail(at + "/target", str("the data set has no target '", wanted, "'"), "targets: " + join(names, ", "));
     if (outputs == 1 && targets_.size() == 1) return targets_[0];
-    fail(at, str("the data set has no target for output '", output, "'"),
-         "targets: " + join(names, ", ") + "; name the output like its target");
+    fail(
+        at, str("the data set has no target for output '", output, "'"),
+        "targets: " + join(names, ", ") + "; name the output like its target, or give the loss a \"target\"");
   }
 
   ValueId emit(std::string_view op, std::vector<ValueId> in, const json& attrs = json::object()) {
@@ -190,14 +192,19 @@ class LossBuilder {
     return g_.add_leaf(ValueKind::input, target.name, type);
   }
 
-  LossTerm add(const GraphOutput& output, const TargetInfo& target, const Loss& loss, const std::string& at) {
+  LossTerm add(const GraphOutput& output, const TargetInfo& target, std::span<const GraphOutput> outputs,
+               const Loss& loss, const std::string& at) {
     at_ = at;
-    LossTerm term{output.name, target.name, loss.type, weight_of(loss), kNone};
+    LossTerm term{output.name, target.name, loss.type, loss.as<Weighted>().weight, kNone};
     const ValueId leaf = target_leaf(target);
-    if (loss.type == "cross_entropy")
+    if (loss.type == "cross_entropy") {
       term.value = cross_entropy(output, target, leaf, loss.as<CrossEntropyLoss>());
-    else
-      term.value = elementwise(output, target, leaf, loss);
+      return term;
+    }
+    const LossDef& def = *find_loss(loss.type);
+    const Attrs attrs = loss.attrs ? loss.attrs : def.attrs->parse(json::object(), at, {});
+    LossCtx c{model_, output, target, outputs, leaf, loss.type, at, attrs.get()};
+    term.value = def.build(c);
     return term;
   }
 
@@ -265,26 +272,6 @@ class LossBuilder {
       for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(w.each[i]);
     }
     return g_.add_constant(output.name + ".class_weights", std::move(t));
-  }
-
-  ValueId elementwise(const GraphOutput& output, const TargetInfo& target, ValueId leaf, const Loss& loss) {
-    const Shape y = g_.type(output.value).shape;
-    if (target.classes > 2 || (target.classes == 2 && loss.type != "bce_with_logits"))
-      fail(at_, str(loss.type, " needs numbers, target '", target.name, "' has ", target.classes, " classes"),
-           "use cross_entropy");
-    if (g_.type(leaf).dtype != DType::f32) leaf = emit("cast", {leaf}, {{"to", "f32"}});
-    const Shape t = g_.type(leaf).shape;
-    if (!(t == y)) {
-      if (t.elements() != y.elements())
-        fail(at_,
-             str("output '", output.name, "' has shape [", y.text(), "], target '", target.name, "' [",
-                 t.text(), "]"),
-             "the last layer gives as many values as the target has");
-      leaf = emit("reshape", {leaf}, {{"shape", std::vector<int64_t>(y.begin(), y.end())}});
-    }
-    if (loss.type == "huber")
-      return emit("huber", {output.value, leaf}, {{"delta", loss.as<HuberLoss>().delta}});
-    return emit(loss.type, {output.value, leaf});
   }
 
   ValueId sum(const std::vector<LossTerm>& terms) {

@@ -1,7 +1,7 @@
 #pragma once
-// Losses: {"type": "cross_entropy", "label_smoothing": 0.1}, or a map from output to loss, each with a
-// "weight":
-//   {"class": {"type": "cross_entropy", "weight": 0.5}, "box": "huber"}
+// Losses: {"type": "cross_entropy", "label_smoothing": 0.1}, a list of losses to be summed, or a map from output to one or a
+// list, each with a "weight":
+//   {"class": {"type": "cross_entropy", "weight": 0.5}, "box": "huber", "mask": ["bce_with_logits", "dice"]}
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +22,7 @@ using Loss = Typed<LossFamily>;
 struct Losses {
   struct Entry {
     std::string output;  // empty: the only output
+    std::string place;   // in a list: "/0", "/1"; else empty
     Loss loss;
   };
   std::vector<Entry> entries;

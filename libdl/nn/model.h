@@ -60,6 +60,7 @@ struct Parameter {
   double lr_scale = 1;
   std::optional<double> weight_decay = {};  // in place of the optimiser's
   std::string layer;                        // name
+  std::string lengths_of;                   // not empty: starts as the lengths of the rows of that parameter
   std::string origin;                       // JSON pointer of the layer
 };
 

@@ -20,6 +20,20 @@ constexpr auto fields(const GeluAttrs*) {
   return std::tuple{
       field("approximate", &GeluAttrs::approximate, "'none': with erf; 'tanh': the tanh formula.")};
 }
+constexpr auto fields(const CeluAttrs*) {
+  return std::tuple{field("alpha", &CeluAttrs::alpha, "The limit towards minus infinity is -alpha.")
+                        .onnx("alpha")
+                        .at_least(1e-6)};
+}
+constexpr auto fields(const HardSigmoidAttrs*) {
+  return std::tuple{
+      field("slope", &HardSigmoidAttrs::slope, "Slope of the middle part.").onnx("alpha").at_least(0),
+      field("shift", &HardSigmoidAttrs::shift, "Value at 0.").onnx("beta")};
+}
+constexpr auto fields(const ThresholdAttrs*) {
+  return std::tuple{
+      field("threshold", &ThresholdAttrs::threshold, "What x must be larger than.").onnx("alpha")};
+}
 
 namespace op {
 namespace {
@@ -90,6 +104,54 @@ const OpDef softsign_grad = gradient("softsign_grad", "Gradient of softsign: dy 
 const OpDef swish = activation("swish", "x sigmoid(x), also called SiLU.", {}, grad_by_x<swish_grad>);
 const OpDef swish_grad =
     gradient("swish_grad", "Gradient of swish: dy s (1 + x (1 - s)), s = sigmoid(x).", "x dy");
+
+// The scale and alpha of the paper are those of ONNX's Selu.
+const OpDef selu =
+    activation("selu",
+               "Scaled elu that keeps mean 0 and variance 1: 1.0507 (x where x > 0, else 1.67326 (e^x - 1)) "
+               "(Klambauer et al. 2017).",
+               {"Selu", 6}, grad_by_y<selu_grad>);
+const OpDef selu_grad =
+    gradient("selu_grad", "Gradient of selu: 1.0507 dy where y > 0, else dy (y + 1.0507 1.67326).", "y dy");
+
+const OpDef celu =
+    activation("celu", "Elu with a continuous slope: x where x > 0, else alpha (e^(x / alpha) - 1).",
+               {"Celu", 12}, grad_by_y<celu_grad>, &attr_ops<CeluAttrs>);
+const OpDef celu_grad = gradient("celu_grad", "Gradient of celu: dy where y > 0, else dy (y / alpha + 1).",
+                                 "y dy", &attr_ops<CeluAttrs>);
+
+const OpDef hard_sigmoid =
+    activation("hard_sigmoid", "slope x + shift held between 0 and 1.", {"HardSigmoid", 6},
+               grad_by_y<hard_sigmoid_grad>, &attr_ops<HardSigmoidAttrs>);
+const OpDef hard_sigmoid_grad =
+    gradient("hard_sigmoid_grad", "Gradient of hard_sigmoid: slope dy where 0 < y < 1, else 0.", "y dy",
+             &attr_ops<HardSigmoidAttrs>);
+
+// HardSwish is of opset 14; exchange/ writes the product.
+const OpDef hard_swish =
+    activation("hard_swish", "x times (x + 3) / 6 held between 0 and 1 (Howard et al. 2019).", {},
+               grad_by_x<hard_swish_grad>);
+const OpDef hard_swish_grad = gradient(
+    "hard_swish_grad", "Gradient of hard_swish: 0 below -3, dy above 3, dy (x / 3 + 1 / 2) between.", "x dy");
+
+const OpDef mish = activation("mish", "x tanh(softplus(x)) (Misra 2019).", {}, grad_by_x<mish_grad>);
+const OpDef mish_grad = gradient(
+    "mish_grad", "Gradient of mish: dy (t + x sigmoid(x) (1 - t^2)), t = tanh(softplus(x)).", "x dy");
+
+const OpDef log_sigmoid =
+    activation("log_sigmoid", "Logarithm of the logistic function.", {}, grad_by_x<log_sigmoid_grad>);
+const OpDef log_sigmoid_grad =
+    gradient("log_sigmoid_grad", "Gradient of log_sigmoid: dy sigmoid(-x).", "x dy");
+
+const OpDef thresholded_relu =
+    activation("thresholded_relu", "x where x > threshold, else 0.", {"ThresholdedRelu", 10},
+               grad_by_x<thresholded_relu_grad>, &attr_ops<ThresholdAttrs>);
+const OpDef thresholded_relu_grad =
+    gradient("thresholded_relu_grad", "Gradient of thresholded_relu: dy where x > threshold, else 0.", "x dy",
+             &attr_ops<ThresholdAttrs>);
+
+const OpDef step = activation("step", "1 where x > threshold, else 0; has no gradient.", {}, nullptr,
+                              &attr_ops<ThresholdAttrs>);
 
 }  // namespace op
 }  // namespace dl

@@ -75,6 +75,15 @@ void grad_extremum(GradCtx& c, size_t larger, size_t smaller) {
   }
 }
 
+// With the slope's part below 0: dslope = dy min(x, 0).
+void grad_prelu(GradCtx& c) {
+  if (c.needs(0))
+    c.dx[0] = emit_sum_to(c, c.emit(mul, {c.dy[0], c.emit(prelu_slope, {c.x(0), c.x(1)})}), shape_of(c, 0));
+  if (!c.needs(1)) return;
+  const ValueId below = c.emit(sub, {c.x(0), c.emit(relu, {c.x(0)})});
+  c.dx[1] = emit_sum_to(c, c.emit(mul, {c.dy[0], below}), shape_of(c, 1));
+}
+
 constexpr OpDef pair(std::string_view name, std::string_view doc, uint32_t traits, OnnxMap onnx,
                      void (*grad)(GradCtx&)) {
   OpDef d{.name = name, .doc = doc, .args = "a b", .traits = kElementwise | kInPlace | traits, .onnx = onnx};
@@ -128,6 +137,11 @@ const OpDef minimum = pair("minimum", "The smaller of a and b, with broadcasting
 const OpDef greater_equal =
     pair("greater_equal", "1 where a >= b, else 0, with broadcasting.", 0, {}, nullptr);
 const OpDef less = pair("less", "1 where a < b, else 0, with broadcasting.", 0, {}, nullptr);
+
+const OpDef prelu =
+    pair("prelu", "a where a > 0, else b a, with broadcasting (He et al. 2015).", 0, {}, grad_prelu);
+const OpDef prelu_slope =
+    pair("prelu_slope", "The slope of prelu: 1 where a > 0, else b, with broadcasting.", 0, {}, nullptr);
 
 const OpDef broadcast_to{
     .name = "broadcast_to",

@@ -1,4 +1,4 @@
-// Batch norm (Ioffe and Szegedy 2015) in training and with running statistics; dropout (Srivastava et al. 2014).
+// Batch norm (Ioffe and Szegedy 2015) in training and with running statistics.
 #include <array>
 
 #include "kernels/elementwise_attrs.h"
@@ -10,11 +10,6 @@
 
 namespace dl {
 
-constexpr auto fields(const DropoutAttrs*) {
-  return std::tuple{
-      field("rate", &DropoutAttrs::rate, "Fraction of elements set to zero.").range(0, 0.999),
-      field("stream", &DropoutAttrs::stream, "Keys the random numbers, a different number for each layer.")};
-}
 constexpr auto enum_names(const NormActivation*) {
   return std::array<std::string_view, 3>{"none", "relu", "relu6"};
 }
@@ -156,27 +151,6 @@ const OpDef batch_norm_inference{
         },
     .grad = grad_inference,
     .flops = [](const InferCtx& c) { return 3 * c.x(0).elements(); },
-};
-
-const OpDef dropout{
-    .name = "dropout",
-    .doc =
-        "Zero with probability rate, else x / (1 - rate). The mask is a function of seed, stream, step "
-        "(i64[]) "
-        "and position, so the operator is its own gradient.",
-    .args = "x step",
-    .attrs = &attr_ops<DropoutAttrs>,
-    .traits = kInPlace | kRandom,
-    .infer =
-        [](InferCtx& c) {
-          c.require(is_real(c.x(0).dtype), str("takes f32, got ", c.x(0).text()));
-          c.require(c.x(1) == TensorType{DType::i64, {}}, str("step must be i64[], got ", c.x(1).text()));
-          infer_same_as_first(c);
-        },
-    .grad =
-        [](GradCtx& c) {
-          if (c.needs(0)) c.dx[0] = c.emit(dropout, {c.dy[0], c.x(1)}, c.attrs());
-        },
 };
 
 }  // namespace op

@@ -19,6 +19,25 @@ constexpr auto fields(const BceAttrs*) {
   return std::tuple{
       field("pos_weight", &BceAttrs::pos_weight, "Factor of the terms whose target is 1.").at_least(0)};
 }
+constexpr auto fields(const FocalAttrs*) {
+  return std::tuple{
+      field("gamma", &FocalAttrs::gamma, "How much less the terms that are right already count.")
+          .range(0, 100),
+      field("alpha", &FocalAttrs::alpha,
+            "Factor of the terms whose target is 1, 1 - alpha of the others; negative: none.")
+          .range(-1, 1)};
+}
+constexpr auto fields(const QuantileAttrs*) {
+  return std::tuple{field("q", &QuantileAttrs::q, "The quantile that x is to be.").range(0, 1)};
+}
+constexpr auto fields(const HingeAttrs*) {
+  return std::tuple{field("margin", &HingeAttrs::margin, "What t x is to reach.").at_least(0),
+                    field("squared", &HingeAttrs::squared, "Square each term.")};
+}
+constexpr auto fields(const PoissonNllAttrs*) {
+  return std::tuple{
+      field("full", &PoissonNllAttrs::full, "Add Stirling's approximation of log t! where t > 1.")};
+}
 
 namespace op {
 namespace {
@@ -136,6 +155,44 @@ const OpDef bce_with_logits =
 const OpDef bce_with_logits_grad = pointwise_grad(
     "bce_with_logits_grad", "Gradient of bce_with_logits: ((1 - t) s - pos_weight t (1 - s)) dloss / n.",
     &attr_ops<BceAttrs>);
+
+const OpDef focal_with_logits =
+    pointwise("focal_with_logits",
+              "Binary cross entropy of p = sigmoid(x) with t in 0..1, each term times (1 - p)^gamma or "
+              "p^gamma: what is "
+              "right already counts less (Lin et al. 2017).",
+              grad_pointwise<focal_with_logits_grad, false>, &attr_ops<FocalAttrs>);
+const OpDef focal_with_logits_grad =
+    pointwise_grad("focal_with_logits_grad", "Gradient of focal_with_logits.", &attr_ops<FocalAttrs>);
+
+const OpDef log_cosh =
+    pointwise("log_cosh", "Mean of log cosh(x - t): like mse for small errors, like l1 for large ones.",
+              grad_pointwise<log_cosh_grad, true>);
+const OpDef log_cosh_grad = pointwise_grad("log_cosh_grad", "Gradient of log_cosh: tanh(x - t) dloss / n.");
+
+const OpDef quantile = pointwise(
+    "quantile", "Mean of q (t - x) where x < t, else (1 - q) (x - t): least at the quantile q of t.",
+    grad_pointwise<quantile_grad, true>, &attr_ops<QuantileAttrs>);
+const OpDef quantile_grad =
+    pointwise_grad("quantile_grad", "Gradient of quantile: -q or 1 - q, times dloss / n; 0 at x = t.",
+                   &attr_ops<QuantileAttrs>);
+
+const OpDef hinge = pointwise("hinge", "Mean of max(0, margin - t x), or of its square, with t of 1 or -1.",
+                              grad_pointwise<hinge_grad, false>, &attr_ops<HingeAttrs>);
+const OpDef hinge_grad = pointwise_grad(
+    "hinge_grad", "Gradient of hinge: -t, or -2 t (margin - t x), where t x < margin, times dloss / n.",
+    &attr_ops<HingeAttrs>);
+
+const OpDef exponential =
+    pointwise("exponential", "Mean of e^(-t x), with t of 1 or -1.", grad_pointwise<exponential_grad, false>);
+const OpDef exponential_grad =
+    pointwise_grad("exponential_grad", "Gradient of exponential: -t e^(-t x) dloss / n.");
+
+const OpDef poisson_nll = pointwise(
+    "poisson_nll", "Mean of e^x - t x: minus the log likelihood of counts t of mean e^x, up to log t!.",
+    grad_pointwise<poisson_nll_grad, false>, &attr_ops<PoissonNllAttrs>);
+const OpDef poisson_nll_grad = pointwise_grad(
+    "poisson_nll_grad", "Gradient of poisson_nll: (e^x - t) dloss / n.", &attr_ops<PoissonNllAttrs>);
 
 }  // namespace op
 }  // namespace dl

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "kernels/elementwise_attrs.h"
+#include "ops/gradient.h"
 #include "ops/registry.h"
 
 namespace dl {
@@ -13,6 +14,14 @@ constexpr auto fields(const ClipAttrs*) {
 constexpr auto fields(const ScaleShiftAttrs*) {
   return std::tuple{field("scale", &ScaleShiftAttrs::scale, "Factor."),
                     field("shift", &ScaleShiftAttrs::shift, "Summand.")};
+}
+constexpr auto fields(const PowAttrs*) {
+  return std::tuple{field("exponent", &PowAttrs::exponent, "Exponent.").range(-1e4, 1e4)};
+}
+constexpr auto fields(const OneHotAttrs*) {
+  return std::tuple{field("classes", &OneHotAttrs::classes, "How many numbers stand for a label.")
+                        .range(1, 1e9)
+                        .required()};
 }
 constexpr auto enum_names(const Elem*) {
   return std::array<std::string_view, 7>{"f32", "f64", "i32", "i64", "u8", "bf16", "f16"};
@@ -145,6 +154,92 @@ const OpDef neg{
     .onnx = {"Neg", 13},
     .infer = infer_same_as_first,
     .grad = [](GradCtx& c) { c.dx[0] = c.emit(neg, {c.dy[0]}); },
+};
+
+const OpDef sin{
+    .name = "sin",
+    .doc = "Sine of x in radians, for |x| up to 12000.",
+    .traits = kMap,
+    .onnx = {"Sin", 7},
+    .infer = infer_same_as_first,
+    .grad = grad_by_x<sin_grad>,
+};
+const OpDef sin_grad{
+    .name = "sin_grad",
+    .doc = "Gradient of sin: dy cos(x).",
+    .args = "x dy",
+    .results = "dx",
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef cos{
+    .name = "cos",
+    .doc = "Cosine of x in radians, for |x| up to 12000.",
+    .traits = kMap,
+    .onnx = {"Cos", 7},
+    .infer = infer_same_as_first,
+    .grad = grad_by_x<cos_grad>,
+};
+const OpDef cos_grad{
+    .name = "cos_grad",
+    .doc = "Gradient of cos: -dy sin(x).",
+    .args = "x dy",
+    .results = "dx",
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef pow{
+    .name = "pow",
+    .doc = "x to a fixed power; NaN for negative x where the exponent is no integer.",
+    .attrs = &attr_ops<PowAttrs>,
+    .traits = kMap,
+    .infer = infer_same_as_first,
+    .grad = grad_by_x<pow_grad>,
+};
+const OpDef pow_grad{
+    .name = "pow_grad",
+    .doc = "Gradient of pow: exponent x^(exponent - 1) dy.",
+    .args = "x dy",
+    .results = "dx",
+    .attrs = &attr_ops<PowAttrs>,
+    .traits = kMap,
+    .in_place = {1, -1, -1, -1},
+    .infer = infer_same_as_first,
+};
+
+const OpDef stop_gradient{
+    .name = "stop_gradient",
+    .doc = "x itself, through which no gradient flows back.",
+    .traits = kMap,
+    .onnx = {"Identity", 13},
+    .infer = infer_same_as_first,
+    .grad = [](GradCtx&) {},
+};
+
+const OpDef one_hot{
+    .name = "one_hot",
+    .doc =
+        "Labels (N, ...) as (N, classes, ...): 1 at the label along axis 1, else 0; a label that is no class "
+        "gives "
+        "zeros alone.",
+    .args = "labels",
+    .attrs = &attr_ops<OneHotAttrs>,
+    .infer =
+        [](InferCtx& c) {
+          const TensorType& labels = c.x(0);
+          c.require(labels.dtype == DType::i32 || labels.dtype == DType::u8,
+                    str("takes labels of i32 or u8, got ", labels.text()));
+          c.require(labels.shape.rank() >= 1 && labels.shape.rank() < kMaxRank,
+                    str("takes 1 to ", kMaxRank - 1, " axes, got ", labels.text()));
+          TensorType y{DType::f32, {labels.shape[0], c.as<OneHotAttrs>().classes}};
+          for (int i = 1; i < labels.shape.rank(); ++i) y.shape.push_back(labels.shape[i]);
+          c.out = {y};
+        },
+    .flops = [](const InferCtx&) { return int64_t{0}; },
 };
 
 const OpDef clip{

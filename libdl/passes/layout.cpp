@@ -22,11 +22,38 @@ namespace {
 size_t at(ValueId v) { return static_cast<size_t>(v); }
 
 // Elementwise operators that give 0 where all they read is 0: they keep the lanes behind the last channel zero.
-constexpr std::array kKeepZero = {"relu",     "relu_grad",       "tanh",     "tanh_grad", "leaky_relu",
-                                  "elu",      "leaky_relu_grad", "elu_grad", "gelu",      "gelu_grad",
-                                  "swish",    "swish_grad",      "add",      "sub",       "mul",
-                                  "maximum",  "minimum",         "neg",      "abs",       "square",
-                                  "abs_grad", "square_grad"};
+constexpr std::array kKeepZero = {"relu",
+                                  "relu_grad",
+                                  "tanh",
+                                  "tanh_grad",
+                                  "leaky_relu",
+                                  "leaky_relu_grad",
+                                  "elu",
+                                  "elu_grad",
+                                  "gelu",
+                                  "gelu_grad",
+                                  "swish",
+                                  "swish_grad",
+                                  "selu",
+                                  "selu_grad",
+                                  "celu",
+                                  "celu_grad",
+                                  "hard_swish",
+                                  "mish",
+                                  "mish_grad",
+                                  "hard_swish_grad",
+                                  "add",
+                                  "sub",
+                                  "mul",
+                                  "maximum",
+                                  "minimum",
+                                  "neg",
+                                  "thresholded_relu",
+                                  "abs",
+                                  "square",
+                                  "abs_grad",
+                                  "square_grad",
+                                  "thresholded_relu_grad"};
 constexpr std::array kPairs = {"add", "sub", "mul", "div", "maximum", "minimum"};
 
 bool contains(std::span<const char* const> names, std::string_view name) {

@@ -149,14 +149,44 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 
 // Operators whose results are the CPU's bit for bit: they move numbers, or draw them.
 bool exact(std::string_view op) {
-  static const std::set<std::string_view> names = {
-      "dropout",       "round_to",       "relu",         "relu_grad",  "relu6",
-      "relu6_grad",    "concat",         "slice",        "slice_grad", "transpose",
-      "reshape",       "to_blocked",     "from_blocked", "max_pool2d", "max_pool2d_grad",
-      "broadcast_to",  "reduce_max",     "cast",         "neg",        "abs",
-      "abs_grad",      "clip",           "clip_grad",    "maximum",    "minimum",
-      "greater_equal", "less",           "add",          "sub",        "mul",
-      "leaky_relu",    "leaky_relu_grad"};
+  static const std::set<std::string_view> names = {"dropout",
+                                                   "round_to",
+                                                   "relu",
+                                                   "relu_grad",
+                                                   "relu6",
+                                                   "relu6_grad",
+                                                   "concat",
+                                                   "slice",
+                                                   "slice_grad",
+                                                   "transpose",
+                                                   "reshape",
+                                                   "to_blocked",
+                                                   "from_blocked",
+                                                   "max_pool2d",
+                                                   "max_pool2d_grad",
+                                                   "broadcast_to",
+                                                   "reduce_max",
+                                                   "cast",
+                                                   "neg",
+                                                   "abs",
+                                                   "abs_grad",
+                                                   "clip",
+                                                   "clip_grad",
+                                                   "maximum",
+                                                   "minimum",
+                                                   "greater_equal",
+                                                   "less",
+                                                   "add",
+                                                   "sub",
+                                                   "mul",
+                                                   "leaky_relu",
+                                                   "leaky_relu_grad",
+                                                   "step",
+                                                   "stop_gradient",
+                                                   "one_hot",
+                                                   "thresholded_relu",
+                                                   "thresholded_relu_grad",
+                                                   "prelu_slope"};
   return names.contains(op);
 }
 

@@ -45,6 +45,38 @@ const AddReference kReferences[] = {
      }},
     {"softsign", [](Reference& r) { map(r, [](double x) { return x / (1 + std::fabs(x)); }); }},
     {"swish", [](Reference& r) { map(r, [](double x) { return x * sigmoid(x); }); }},
+    {"selu",
+     [](Reference& r) {
+       constexpr double scale = 1.0507009873554805, alpha = 1.6732632423543772;
+       map(r, [](double x) { return scale * (x > 0 ? x : alpha * std::expm1(x)); });
+     }},
+    {"celu",
+     [](Reference& r) {
+       const double alpha = r.attr("alpha");
+       map(r, [=](double x) { return x > 0 ? x : alpha * std::expm1(x / alpha); });
+     }},
+    {"hard_sigmoid",
+     [](Reference& r) {
+       const double slope = r.attr("slope"), shift = r.attr("shift");
+       map(r, [=](double x) { return std::fmin(1, std::fmax(0, slope * x + shift)); });
+     }},
+    {"hard_swish",
+     [](Reference& r) { map(r, [](double x) { return x * std::fmin(6, std::fmax(0, x + 3)) / 6; }); }},
+    {"mish", [](Reference& r) { map(r, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }); }},
+    {"log_sigmoid",
+     [](Reference& r) {
+       map(r, [](double x) { return std::fmin(x, 0) - std::log1p(std::exp(-std::fabs(x))); });
+     }},
+    {"thresholded_relu",
+     [](Reference& r) {
+       const double threshold = r.attr("threshold");
+       map(r, [=](double x) { return x > threshold ? x : 0; });
+     }},
+    {"step",
+     [](Reference& r) {
+       const double threshold = r.attr("threshold");
+       map(r, [=](double x) { return x > threshold ? 1 : 0; });
+     }},
 };
 
 const AddRows kRows({
@@ -72,6 +104,21 @@ const AddRows kRows({
     {"softplus", {"f32[500] -90..90"}},
     {"swish", {"f32[N]"}},
     {"swish", {"f32[500] -30..30"}},
+    {"selu", {"f32[N]"}, "{}", {.avoid = {0}}},
+    {"selu", {"f32[500] -30..1"}, "{}", {.avoid = {0}}},
+    {"celu", {"f32[N]"}},
+    {"celu", {"f32[500] -30..1"}, R"({"alpha": 2.5})"},
+    {"hard_sigmoid", {"f32[N] -5..5"}, "{}", {.avoid = {-3, 3}}},
+    {"hard_sigmoid", {"f32[500] -5..5"}, R"({"slope": 0.2, "shift": 0.5})", {.avoid = {-2.5, 2.5}}},
+    {"hard_swish", {"f32[N] -5..5"}, "{}", {.avoid = {-3, 3}}},
+    {"mish", {"f32[N]"}},
+    {"mish", {"f32[500] -30..30"}},
+    {"log_sigmoid", {"f32[N]"}},
+    {"log_sigmoid", {"f32[500] -90..90"}},
+    {"thresholded_relu", {"f32[N]"}, R"({"threshold": 0.75})", {.avoid = {0.75}}},
+    {"thresholded_relu", {"f32[100]"}, R"({"threshold": -0.5})", {.avoid = {-0.5}}},
+    {"step", {"f32[N]"}},
+    {"step", {"f32[100] 2..4"}, R"({"threshold": 3})"},
 });
 
 }  // namespace

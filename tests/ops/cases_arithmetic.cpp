@@ -50,10 +50,19 @@ const AddReference kReferences[] = {
     {"minimum", [](Reference& r) { pairs(r, [](double a, double b) { return std::fmin(a, b); }); }},
     {"greater_equal", [](Reference& r) { pairs(r, [](double a, double b) { return a >= b; }); }},
     {"less", [](Reference& r) { pairs(r, [](double a, double b) { return a < b; }); }},
+    {"prelu", [](Reference& r) { pairs(r, [](double x, double slope) { return x > 0 ? x : slope * x; }); }},
+    {"prelu_slope", [](Reference& r) { pairs(r, [](double x, double slope) { return x > 0 ? 1 : slope; }); }},
     {"broadcast_to", broadcast_to_reference},
 };
 
 const AddRows kRows({
+    {"prelu",
+     {"f32[N]", "f32[]"},
+     "{}",
+     {.grad_tol = 1e-4, .avoid = {0}}},  // sums of 40001 terms of either sign
+    {"prelu", {"f32[5,7,3,4]", "f32[7,1,1]"}, "{}", {.avoid = {0}}},
+    {"prelu", {"f32[40,19]", "f32[19]"}, "{}", {.avoid = {0}}},
+    {"prelu_slope", {"f32[5,7,3,4]", "f32[7,1,1]"}, "{}", {.tol = 0}},
     {"add", {"f32[N]", "f32[N]"}},
     {"add", {"f32[N]", "f32[]"}},
     {"add", {"f32[1]", "f32[N]"}},

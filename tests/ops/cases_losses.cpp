@@ -82,6 +82,40 @@ const AddReference kReferences[] = {
        const double w = r.attr("pos_weight");
        pointwise(r, [=](double x, double t) { return w * t * softplus(-x) + (1 - t) * softplus(x); });
      }},
+    {"focal_with_logits",
+     [](Reference& r) {
+       const double gamma = r.attr("gamma"), alpha = r.attr("alpha");
+       const double w1 = alpha < 0 ? 1 : alpha, w0 = alpha < 0 ? 1 : 1 - alpha;
+       pointwise(r, [=](double x, double t) {
+         const double p = 1 / (1 + std::exp(-x)), q = 1 / (1 + std::exp(x));
+         return w1 * t * std::pow(q, gamma) * softplus(-x) + w0 * (1 - t) * std::pow(p, gamma) * softplus(x);
+       });
+     }},
+    {"log_cosh",
+     [](Reference& r) { pointwise(r, [](double x, double t) { return std::log(std::cosh(x - t)); }); }},
+    {"quantile",
+     [](Reference& r) {
+       const double q = r.attr("q");
+       pointwise(r, [=](double x, double t) { return std::fmax(q * (t - x), (q - 1) * (t - x)); });
+     }},
+    {"hinge",
+     [](Reference& r) {
+       const double margin = r.attr("margin");
+       const bool squared = r.attr<bool>("squared");
+       pointwise(r, [=](double x, double t) {
+         const double m = std::fmax(0, margin - t * x);
+         return squared ? m * m : m;
+       });
+     }},
+    {"exponential", [](Reference& r) { pointwise(r, [](double x, double t) { return std::exp(-t * x); }); }},
+    {"poisson_nll",
+     [](Reference& r) {
+       const bool full = r.attr<bool>("full");
+       pointwise(r, [=](double x, double t) {
+         const double stirling = t > 1 ? t * std::log(t) - t + 0.5 * std::log(2 * M_PI * t) : 0;
+         return std::exp(x) - t * x + (full ? stirling : 0);
+       });
+     }},
 };
 
 const AddRows kRows({
@@ -135,6 +169,23 @@ const AddRows kRows({
     {"huber", {"f32[30] -2..-1", "f32[30] 0..1"}, R"({"delta": 0.5})"},
     {"bce_with_logits", {"f32[N] -8..8", "f32[N] 0..1"}, "{}", {.no_dx = {1}}},
     {"bce_with_logits", {"f32[50] -30..30", "f32[50] 0..1"}, R"({"pos_weight": 3})", {.no_dx = {1}}},
+    {"focal_with_logits", {"f32[N] -8..8", "f32[N] 0..1"}, "{}", {.no_dx = {1}}},
+    {"focal_with_logits",
+     {"f32[50] -30..30", "f32[50] 0..1"},
+     R"({"gamma": 0.5, "alpha": 0.25})",
+     {.tol = 1e-5, .grad_tol = 1e-4, .no_dx = {1}}},
+    {"focal_with_logits", {"f32[50] -30..30", "f32[50] 0..1"}, R"({"gamma": 0})", {.no_dx = {1}}},
+    {"log_cosh", {"f32[N]", "f32[N]"}},
+    {"log_cosh", {"f32[50] -30..30", "f32[50] -30..30"}},
+    {"quantile", {"f32[N] 0..1", "f32[N] 1.1..2"}, R"({"q": 0.9})"},
+    {"quantile", {"f32[40] 1..2", "f32[40] -2..0.9"}, R"({"q": 0.9})"},
+    {"hinge", {"f32[N] -2..0.9", "f32[N] =1"}, "{}", {.no_dx = {1}}},
+    {"hinge", {"f32[50] -0.9..2", "f32[50] =-1"}, R"({"squared": true})", {.no_dx = {1}}},
+    {"hinge", {"f32[50] 0.6..2", "f32[50] =1"}, R"({"margin": 0.5})", {.no_dx = {1}}},
+    {"exponential", {"f32[N]", "f32[N] -1..1"}, "{}", {.no_dx = {1}}},
+    {"poisson_nll", {"f32[N]", "f32[N] 0..5"}, "{}", {.no_dx = {1}}},
+    {"poisson_nll", {"f32[50]", "f32[50] 1.5..9"}, R"({"full": true})", {.no_dx = {1}}},
+    {"poisson_nll", {"f32[50]", "f32[50] =0"}, R"({"full": true})", {.no_dx = {1}}},
 });
 
 }  // namespace

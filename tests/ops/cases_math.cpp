@@ -49,6 +49,14 @@ void normalize_reference(Reference& r) {
   }
 }
 
+void one_hot_reference(Reference& r) {
+  const int64_t classes = r.attr<int64_t>("classes"), inner = r.y().shape().elements(2, r.y().shape().rank());
+  for (int64_t i = 0; i < r.y().size(); ++i) {
+    const int64_t row = i / inner;
+    r.y()[i] = r.x()[row / classes * inner + i % inner] == static_cast<double>(row % classes);
+  }
+}
+
 const AddReference kReferences[] = {
     {"round_to", round_to_reference},
     {"exp", [](Reference& r) { map(r, [](double x) { return std::exp(x); }); }},
@@ -61,6 +69,11 @@ const AddReference kReferences[] = {
      [](Reference& r) { map(r, [&](double x) { return std::clamp(x, r.attr("min"), r.attr("max")); }); }},
     {"scale_shift",
      [](Reference& r) { map(r, [&](double x) { return r.attr("scale") * x + r.attr("shift"); }); }},
+    {"sin", [](Reference& r) { map(r, [](double x) { return std::sin(x); }); }},
+    {"cos", [](Reference& r) { map(r, [](double x) { return std::cos(x); }); }},
+    {"pow", [](Reference& r) { map(r, [&](double x) { return std::pow(x, r.attr("exponent")); }); }},
+    {"stop_gradient", [](Reference& r) { map(r, [](double x) { return x; }); }},
+    {"one_hot", one_hot_reference},
     {"cast", cast_reference},
     {"normalize", normalize_reference},
 };
@@ -86,6 +99,25 @@ const AddRows kRows({
     {"clip", {"f32[3]"}, R"({"min": 2, "max": 1})", {.error = "min 2 is above max 1"}},
     {"scale_shift", {"f32[N]"}, R"({"scale": -1.5, "shift": 0.25})"},
 
+    {"sin", {"f32[N]"}},
+    {"sin", {"f32[2000] -20..20"}},
+    {"sin", {"f32[2000] -10000..10000"}, "{}", {.grad = false}},
+    {"cos", {"f32[N]"}},
+    {"cos", {"f32[2000] -20..20"}},
+    {"cos", {"f32[2000] -10000..10000"}, "{}", {.grad = false}},
+    {"pow", {"f32[N] 0.05..3"}, R"({"exponent": 1.5})"},
+    {"pow", {"f32[100] 0.1..3"}, R"({"exponent": -2.25})"},
+    {"pow", {"f32[100]"}, R"({"exponent": 3})", {.tol = 4e-6}},
+    {"pow", {"f32[100]"}, "{}", {.tol = 4e-6}},
+    {"pow", {"f32[100]"}, R"({"exponent": 1})", {.avoid = {0}}},
+    {"pow", {"f32[100]"}, R"({"exponent": 0})"},
+    {"pow", {"f32[20] =0"}, R"({"exponent": 2})"},
+    {"pow", {"f32[20] -2..-1"}, R"({"exponent": 0.5})", {.grad = false}},
+    {"stop_gradient", {"f32[N]"}, "{}", {.tol = 0, .no_dx = {0}}},
+    {"one_hot", {"i32[N] -1..5"}, R"({"classes": 5})", {.tol = 0}},
+    {"one_hot", {"u8[3,4,5] 0..7"}, R"({"classes": 7})", {.tol = 0, .out = {"f32[3,7,4,5]"}}},
+    {"one_hot", {"i32[700,3] 0..32"}, R"({"classes": 33})", {.tol = 0}},
+    {"one_hot", {"f32[3]"}, R"({"classes": 5})", {.error = "labels of i32 or u8"}},
     {"cast", {"f32[N] -3..300"}, R"({"to": "u8"})", {.tol = 0}},
     {"cast", {"f32[100] -1e6..1e6"}, R"({"to": "i32"})", {.tol = 0, .out = {"i32[100]"}}},
     {"cast", {"u8[N] 0..255"}, R"({"to": "f32"})", {.tol = 0}},

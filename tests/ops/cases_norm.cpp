@@ -1,8 +1,7 @@
-// Rows and references of batch norm and dropout.
+// Rows and references of batch norm.
 #include <cmath>
 
 #include "ops/harness.h"
-#include "ops/random_word.h"
 
 namespace dl::test {
 namespace {
@@ -80,21 +79,10 @@ void batch_norm_grad(Reference& r) {
   }
 }
 
-void dropout(Reference& r) {
-  const double rate = r.attr("rate");
-  const auto stream = static_cast<uint64_t>(r.attr<int64_t>("stream")),
-             step = static_cast<uint64_t>(r.x(1)[0]);
-  for (int64_t i = 0; i < r.y().size(); ++i)
-    r.y()[i] = random_word(r.seed, stream, step, i) < static_cast<uint32_t>(rate * 0x1p32)
-                   ? 0
-                   : r.x()[i] / (1 - rate);
-}
-
 const AddReference kReferences[] = {
     {"batch_norm", batch_norm},
     {"batch_norm_inference", batch_norm_inference},
     {"batch_norm_grad", batch_norm_grad},
-    {"dropout", dropout},
 };
 
 std::vector<std::string> with_channels(const std::string& x, int64_t c) {
@@ -127,11 +115,6 @@ const AddRows kRows({
     {"batch_norm_inference", with_channels("f32[40,37]", 37), R"({"epsilon": 0.001})", kNorm},
     {"batch_norm_inference", with_channels("f32[2,3,40,50]", 3), "{}", kNorm},
     {"batch_norm_inference", with_channels("f32[0,3]", 3), "{}", kNorm},
-
-    {"dropout", {"f32[N]", "i64[] =1"}},
-    {"dropout", {"f32[20,70]", "i64[] =77"}, R"({"rate": 0.1, "stream": 4611686018427387903})"},
-    {"dropout", {"f32[70]", "i64[] =77"}, R"({"rate": 0})"},
-    {"dropout", {"f32[70]", "i64[2]"}, "{}", {.error = "step must be i64[]"}},
 });
 
 }  // namespace

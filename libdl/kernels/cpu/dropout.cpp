@@ -1,7 +1,5 @@
-// dropout. The random word of element e comes from Philox4x32-10 (base/random.h) at counter 16 (e / 64) + e % 16, word
-// e % 64 / 16, with the high half of the counter made of stream and step: the same on every device and instruction set.
+// dropout.
 #include "kernels/cpu/philox.h"
-#include "kernels/kernel.h"
 #include "kernels/norm_attrs.h"
 
 namespace dl::DL_ISA {
@@ -14,7 +12,7 @@ void plan_dropout(const Call& c, Work& w) { w.chunks[0] = (c.out[0].size() + kCh
 void run_dropout(const Call& c, int, int64_t chunk, float*) {
   const auto& a = *static_cast<const DropoutAttrs*>(c.attrs);
   const auto step = static_cast<uint64_t>(static_cast<const int64_t*>(c.in[1].data)[0]);
-  const uint64_t high = static_cast<uint64_t>(a.stream) ^ (step * 0x9E3779B97F4A7C15ull);
+  const uint64_t high = random_high(a.stream, step);
   const auto threshold = static_cast<uint32_t>(a.rate * 4294967296.0);
   const float scale = static_cast<float>(1 / (1 - a.rate));
   const float* x = c.in[0].f();

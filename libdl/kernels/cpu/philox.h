@@ -1,8 +1,14 @@
 #pragma once
-// Philox4x32-10 (base/random.h), a block in each lane.
+// The random words of a node. That of element e comes from Philox4x32-10 (base/random.h) at counter 16 (e / 64) + e % 16,
+// word e % 64 / 16, with the high half of the counter made of stream and step: the same on every device and instruction set.
 #include "kernels/cpu/vec.h"
+#include "kernels/kernel.h"
 
 namespace dl::DL_ISA {
+
+DL_INLINE uint64_t random_high(int64_t stream, uint64_t step) {
+  return static_cast<uint64_t>(stream) ^ (step * 0x9E3779B97F4A7C15ull);
+}
 
 // High halves of the 64-bit products a m.
 #if DL_VLEN == 16

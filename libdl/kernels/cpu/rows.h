@@ -59,6 +59,18 @@ DL_INLINE float row_sum(int64_t n, F f) {
   return hsum(s[0] + s[1]);
 }
 
+// The same over rows of any length: float lanes for a stretch, double beyond.
+template <class F>
+DL_INLINE double long_row_sum(int64_t n, F f) {
+  constexpr int64_t kStretch = 4096;
+  double sum = 0;
+  for (int64_t from = 0; from < n; from += kStretch)
+    sum += row_sum(
+        n - from < kStretch ? n - from : kStretch, [&](int64_t j, int64_t lanes) __attribute__((
+                                                       always_inline)) { return f(from + j, lanes); });
+  return sum;
+}
+
 // Masked only where it must be: the compiler drops the branch where `lanes` is DL_VLEN.
 DL_INLINE vf load_lanes(const float* p, int64_t lanes) {
   return lanes == DL_VLEN ? load(p) : load_n(p, lanes);

@@ -1,32 +1,9 @@
-// Kernel of dropout. The random word of element e comes from Philox4x32-10 (base/random.h) at counter 16 (e / 64) + e % 16,
-// word e % 64 / 16, with the high half of the counter made of stream and step: cpu/dropout.cpp draws the same ones.
-#include <type_traits>
-
+// Kernel of dropout: cpu/dropout.cpp draws the same words.
 #include "kernels/cuda/philox.h"
 #include "kernels/norm_attrs.h"
 
 namespace dl::DL_ISA {
 namespace {
-
-// Four elements; those behind the last are neither read nor written.
-template <class T>
-struct alignas(4 * sizeof(T)) Four {
-  using Word = std::conditional_t<sizeof(T) == 4, uint4, uint2>;
-  T v[4];
-  __device__ __forceinline__ void load(const T* x, int64_t i, int64_t n) {
-    if (i + 4 <= n)
-      *reinterpret_cast<Word*>(v) = *reinterpret_cast<const Word*>(x + i);
-    else
-      for (int k = 0; k < 4; ++k) v[k] = i + k < n ? x[i + k] : T{};
-  }
-  __device__ __forceinline__ void store(T* y, int64_t i, int64_t n) const {
-    if (i + 4 <= n)
-      *reinterpret_cast<Word*>(y + i) = *reinterpret_cast<const Word*>(v);
-    else
-      for (int k = 0; k < 4; ++k)
-        if (i + k < n) y[i + k] = v[k];
-  }
-};
 
 struct Keys {
   uint32_t k0, k1, threshold;
@@ -37,7 +14,7 @@ struct Keys {
 // A turn is four neighbouring counters: 16 elements in four runs of four, 16 elements apart. x may be y.
 template <class T>
 __global__ void dropout_kernel(const T* x, T* y, const int64_t* __restrict__ step, int64_t n, Keys keys) {
-  const uint64_t high = keys.stream ^ (static_cast<uint64_t>(*step) * 0x9E3779B97F4A7C15ull);
+  const uint64_t high = random_high(keys.stream, *step);
   for (int64_t i = thread_index(); i < (n + 63) / 64 * 4; i += thread_count()) {
     const int64_t at = i / 4 * 64 + i % 4 * 4;
     Four<T> values[4];

@@ -1,47 +1,10 @@
 // Losses that compare x with t element by element, mean over all elements, and their gradients.
-#include "kernels/loss_attrs.h"
+#include "kernels/pair_losses.h"
 
 #include "kernels/cuda/items.h"
-#include "kernels/cuda/math.h"
 
 namespace dl::DL_ISA {
 namespace {
-
-// value: the loss of an element; slope: its derivative by x.
-struct mse_fn {
-  explicit mse_fn(const void*) {}
-  __device__ float value(float x, float t) const { return (x - t) * (x - t); }
-  __device__ float slope(float x, float t) const { return 2.f * (x - t); }
-};
-struct l1_fn {
-  explicit l1_fn(const void*) {}
-  __device__ float value(float x, float t) const { return math::abs(x - t); }
-  __device__ float slope(float x, float t) const { return x > t ? 1.f : x < t ? -1.f : 0.f; }
-};
-struct huber_fn {  // d^2 / 2 up to delta, delta (|d| - delta / 2) beyond
-  float delta;
-  explicit huber_fn(const void* a) : delta(static_cast<const HuberAttrs*>(a)->delta) {}
-  __device__ float value(float x, float t) const {
-    const float d = math::abs(x - t);
-    return d <= delta ? 0.5f * d * d : delta * (d - 0.5f * delta);
-  }
-  __device__ float slope(float x, float t) const {  // NaN stays
-    const float d = x - t;
-    return d < -delta ? -delta : d > delta ? delta : d;
-  }
-};
-struct bce_with_logits_fn {  // w t softplus(-x) + (1 - t) softplus(x)
-  float weight;
-  explicit bce_with_logits_fn(const void* a) : weight(static_cast<const BceAttrs*>(a)->pos_weight) {}
-  __device__ float value(float x, float t) const {
-    const float tail = math::log1p_unit(math::exp(-math::abs(x)));
-    return weight * t * ((x < 0 ? -x : 0.f) + tail) + (1.f - t) * ((x > 0 ? x : 0.f) + tail);
-  }
-  __device__ float slope(float x, float t) const {
-    const float s = math::sigmoid(x);
-    return (1.f - t) * s - weight * t * (1.f - s);
-  }
-};
 
 // A block sums every kBlocks-th stretch of kThreads groups: a thread some groups in float, the rest in double.
 constexpr int64_t kBlocks = 1024, kGroupsAtOnce = 4;
@@ -117,7 +80,7 @@ void run_loss(const Call& c, int, int64_t, float*) {
     using T = decltype(x);
     using U = decltype(t);
     launch(c, loss_kernel<F, T, U, Pack<T>::kCount>, blocks, kThreads, 0, data<T>(c.in[0]), data<U>(c.in[1]),
-           partial, n, F(c.attrs));
+           partial, n, make_fn<F>(c.attrs));
   });
   launch(c, mean_kernel, 1, kThreads, 0, partial, static_cast<int>(blocks), c.out[0].f(), n);
 }
@@ -129,7 +92,7 @@ void run_grad(const Call& c, int, int64_t, float*) {
     using T = decltype(x);
     using U = decltype(t);
     launch(c, slope_kernel<F, T, U, Pack<T>::kCount>, blocks_for(c, ceil_div(n, Pack<T>::kCount)), kThreads,
-           0, data<T>(c.in[0]), data<U>(c.in[1]), c.in[2].f(), data<T>(c.out[0]), n, F(c.attrs));
+           0, data<T>(c.in[0]), data<U>(c.in[1]), c.in[2].f(), data<T>(c.out[0]), n, make_fn<F>(c.attrs));
   });
 }
 

@@ -17,6 +17,9 @@ DL_HD inline double log(double x) { return ::log(x); }
 DL_HD inline double sqrt(double x) { return ::sqrt(x); }
 
 DL_HD inline float exp(float x) { return ::expf(x); }
+DL_HD inline float exp_neg(float x) { return ::expf(x); }
+DL_HD inline float sin(float x) { return ::sinf(x); }
+DL_HD inline float cos(float x) { return ::cosf(x); }
 DL_HD inline float tanh(float x) { return ::tanhf(x); }
 DL_HD inline float sigmoid(float x) { return 1.f / (1.f + ::expf(-x)); }
 DL_HD inline float erf(float x) { return ::erff(x); }

@@ -1,8 +1,14 @@
 #pragma once
-// Philox4x32-10 (base/random.h), a block for one thread.
+// The random words of a node, as cpu/philox.h has them, and the elements that four neighbouring counters belong to.
+#include <type_traits>
+
 #include "kernels/cuda/launch.h"
 
 namespace dl::DL_ISA {
+
+__device__ __forceinline__ uint64_t random_high(uint64_t stream, int64_t step) {
+  return stream ^ (static_cast<uint64_t>(step) * 0x9E3779B97F4A7C15ull);
+}
 
 struct Words {
   uint32_t v[4];
@@ -23,5 +29,25 @@ __device__ __forceinline__ Words random_words(uint32_t k0, uint32_t k1, uint64_t
   }
   return {{c0, c1, c2, c3}};
 }
+
+// Four elements; those behind the last are neither read nor written.
+template <class T>
+struct alignas(4 * sizeof(T)) Four {
+  using Word = std::conditional_t<sizeof(T) == 4, uint4, uint2>;
+  T v[4];
+  __device__ __forceinline__ void load(const T* x, int64_t i, int64_t n) {
+    if (i + 4 <= n)
+      *reinterpret_cast<Word*>(v) = *reinterpret_cast<const Word*>(x + i);
+    else
+      for (int k = 0; k < 4; ++k) v[k] = i + k < n ? x[i + k] : T{};
+  }
+  __device__ __forceinline__ void store(T* y, int64_t i, int64_t n) const {
+    if (i + 4 <= n)
+      *reinterpret_cast<Word*>(y + i) = *reinterpret_cast<const Word*>(v);
+    else
+      for (int k = 0; k < 4; ++k)
+        if (i + k < n) y[i + k] = v[k];
+  }
+};
 
 }  // namespace dl::DL_ISA
