@@ -27,9 +27,9 @@ $(OUT):
 $(OUT)/%.h5: $(HERE)/%.json $(DATA)
 	dl-train -c $< --data $(DATA) -o $@ --resume auto --depfile $@.d $(TRAIN)
 
-# $(GATES) are the conditions it must fulfil: 'accuracy>=0.98'.
+# $(GATES) are the conditions it must fulfil: 'accuracy>=0.98'. $(OUT)/NAME.html shows how it learnt and where it fails.
 $(OUT)/%.metrics.json: $(OUT)/%.h5 $(DATA)
-	dl-eval --model $< --data $(DATA) --split test -o $@ $(foreach gate,$(GATES),--gate '$(gate)')
+	dl-eval --model $< --data $(DATA) --split test -o $@ --report $(OUT)/$*.html $(foreach gate,$(GATES),--gate '$(gate)')
 
 $(OUT)/%.onnx: $(OUT)/%.h5 $(DATA)
 	dl-export $< --to onnx --data $(DATA) -o $@

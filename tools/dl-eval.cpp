@@ -97,6 +97,7 @@ int run(cli::Invocation& in) {
   request.predictions = in.text("--pred");
   request.models = all_or_stdin(in, "--model");
   request.compare = in.on("--compare");
+  request.calibrate = in.on("--calibrate");
   request.keep_going = in.on("--keep-going");
   const bool bench_only = in.on("--bench");
   if (!bench_only) request.data = all_or_stdin(in, "--data");
@@ -208,6 +209,11 @@ int main(int argc, char** argv) {
              .config = "/eval/confidence"},
             {.name = "--compare",
              .doc = "Tests every model against the first on the same samples.",
+             .take = cli::Take::nothing},
+            {.name = "--calibrate",
+             .doc = "Finds the temperature that gives the best log loss, for eval.temperature; use a split "
+                    "that is "
+                    "not the one to be judged in the end.",
              .take = cli::Take::nothing},
             {.name = "--ensemble",
              .arg = "HOW",

@@ -42,7 +42,8 @@ std::string at(double v) {
   return text;
 }
 
-bool is_number(const std::string& cell) {
+bool is_number(std::string cell) {
+  std::erase(cell, ',');  // 61,706
   if (cell.empty()) return false;
   char* end = nullptr;
   std::strtod(cell.c_str(), &end);

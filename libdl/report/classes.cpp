@@ -107,6 +107,40 @@ std::vector<int64_t> shown_classes(const ReportContext& c) {
   return out;
 }
 
+// What the best threshold costs, as a share of the worst, for each weight of the positive class: its share times the cost of
+// missing it, of both classes together (Drummond and Holte, "Cost curves", Machine Learning 65, 2006).
+Plot cost_curve(const std::vector<CurvePoint>& curve) {
+  Series best{.name = "best threshold", .color = 0}, same{.name = "one answer for all", .color = 7};
+  const auto p = static_cast<double>(curve.back().right), n = static_cast<double>(curve.back().wrong);
+  for (int i = 0; i <= 100; ++i) {
+    const double weight = i / 100.0;
+    double least = std::min(weight, 1 - weight);
+    same.points.emplace_back(weight, least);
+    for (const CurvePoint& at : curve)
+      least = std::min(least, weight * (1 - static_cast<double>(at.right) / p) +
+                                  (1 - weight) * static_cast<double>(at.wrong) / n);
+    best.points.emplace_back(weight, least);
+  }
+  return {.x_label = "weight of the positive class",
+          .y_label = "normalised cost",
+          .series = {best, same},
+          .width = 420,
+          .height = 320,
+          .title = "Cost curve"};
+}
+
+// Whether another temperature would be better.
+std::string sureness(const ReportContext& c) {
+  const Calibration best = calibrate(c.metrics().setup(), c.kept());
+  if (c.truth.empty() || !(best.calibrated_log_loss < 0.99 * best.log_loss)) return "";
+  return str("<p class=\"verdict\">The network is ",
+             best.temperature > c.metrics().setup().temperature ? "too sure" : "not sure enough",
+             ": logits divided by ", metric_text(best.temperature), " would give a log loss of ",
+             metric_text(best.calibrated_log_loss), " instead of ", metric_text(best.log_loss),
+             ", and an expected calibration error of ", metric_text(best.calibrated_ece), " instead of ",
+             metric_text(best.ece), ".</p>");
+}
+
 Plot reliability(const ReportContext& c) {
   Series s{.name = "", .mark = Mark::line_and_dots, .color = 0};
   for (const Metrics::Bin& b : c.metrics().calibration()) {
@@ -119,8 +153,8 @@ Plot reliability(const ReportContext& c) {
   return Plot{.x_label = "confidence",
               .y_label = "share that is right",
               .series = {s, {.name = "", .points = {{0, 0}, {1, 1}}, .faint = true, .color = 7}},
-              .width = 480,
-              .height = 340,
+              .width = 420,
+              .height = 320,
               .title = "Calibration"};
 }
 
@@ -139,8 +173,8 @@ Plot confidences(const ReportContext& c) {
               .y_label = "samples + 1",
               .log_y = true,
               .series = {a, b},
-              .width = 480,
-              .height = 340,
+              .width = 420,
+              .height = 320,
               .title = "Confidence of right and wrong answers"};
 }
 
@@ -153,7 +187,7 @@ void add_classes(HtmlPage& page, const ReportContext& c) {
   for (int64_t k = 0; k < n; ++k) names.push_back(c.metrics().class_name(k));
   for (size_t i = 0; i < c.truth.size(); ++i) ++counts[static_cast<size_t>(c.truth[i] * n + c.guess[i])];
   std::string body;
-  if (n <= kMostClasses) body += shaded_table(names, counts, "actual \\ predicted");
+  if (n <= kMostClasses) body += shaded_table(names, counts, "actual");
   const std::string most = confusions(c, counts);
   if (!most.empty()) body += "<h3>Most frequent mistakes</h3>" + most;
   page.section("What is taken for what", body,
@@ -185,18 +219,19 @@ void add_curves(HtmlPage& page, const ReportContext& c) {
   std::vector<Plot> parts{Plot{.x_label = "false positive rate",
                                .y_label = "true positive rate",
                                .series = roc,
-                               .width = 480,
-                               .height = 340,
+                               .width = 420,
+                               .height = 320,
                                .title = "ROC"},
                           Plot{.x_label = "recall",
                                .y_label = "precision",
                                .series = pr,
-                               .width = 480,
-                               .height = 340,
+                               .width = 420,
+                               .height = 320,
                                .title = "Precision and recall"}};
   if (!c.truth.empty()) parts.push_back(reliability(c)), parts.push_back(confidences(c));
+  if (one && !c.truth.empty()) parts.push_back(cost_curve(curve_of(c, shown_classes(c).front())));
   page.section(
-      "Curves", side_by_side(parts),
+      "Curves", side_by_side(parts) + sureness(c),
       one ? "" : "Each class against the rest; where there are many, those with the smallest areas.");
 }
 

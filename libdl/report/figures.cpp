@@ -41,6 +41,10 @@ table.shaded td{border:0;border-radius:.2rem;text-align:right;min-width:2.6em;pa
 table.shaded td.wrong{background:color-mix(in srgb,var(--c1) calc(var(--v)*100%),var(--panel))}
 table.shaded td.zero{color:var(--line)}table.shaded td.dark{color:var(--ground)}
 table.shaded th{border:0;text-align:right;padding:.3rem .45rem}
+.bars{display:grid;grid-template-columns:max-content 1fr max-content;gap:.4rem .8rem;align-items:center;max-width:44rem;font-variant-numeric:tabular-nums}
+.bars i{display:block;height:1.1rem;border-radius:.2rem}.bars>i{background:var(--panel)}.bars i i{background:var(--c0)}.bars b{font-weight:600}
+@media(max-width:40rem){table.shaded{font-size:.78rem;border-spacing:1px}table.shaded td{min-width:2.1em;padding:.25rem .2rem}table.shaded th{padding:.25rem .2rem}}
+table.shaded th:first-child{white-space:normal}
 details{margin:.8rem 0}summary{cursor:pointer;color:var(--accent)}
 h3{font-size:1rem;margin:1.2rem 0 .2rem}
 pre{background:var(--panel);border-radius:.5rem;padding:.8rem;overflow-x:auto;font-size:.8rem;line-height:1.4}
@@ -82,7 +86,7 @@ std::string picture_grid(const std::vector<float>& images, int64_t n, int64_t he
   const auto across = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(n) * 2)));
   const int64_t columns = std::min(n, across), rows = (n + columns - 1) / columns;
   const int64_t w = columns * (width + 1) - 1, h = rows * (height + 1) - 1;
-  std::vector<uint8_t> pixels(static_cast<size_t>(w * h), 255);
+  std::vector<uint8_t> pixels(static_cast<size_t>(w * h), 128);
   for (int64_t i = 0; i < n; ++i) {
     const float* const image = images.data() + i * height * width;
     const auto [least, most] = std::minmax_element(image, image + height * width);
@@ -164,6 +168,17 @@ std::string details(const std::string& summary, const std::string& body) {
 std::string side_by_side(const std::vector<Plot>& plots) {
   std::string out = "<div class=\"plots\">";
   for (const Plot& p : plots) out += str("<div><h3>", html_escape(p.title), "</h3>", svg_plot(p), "</div>");
+  return out + "</div>";
+}
+
+std::string share_bars(const std::vector<LabelledShare>& list) {
+  double most = 1e-30;
+  for (const LabelledShare& s : list) most = std::max(most, s.value);
+  std::string out = "<div class=\"bars\">";
+  for (const LabelledShare& s : list)
+    out +=
+        str("<span>", html_escape(s.name), "</span><i><i style=\"width:", short_number(100 * s.value / most),
+            "%\"></i></i><b>", html_escape(short_number(s.value)), "</b>");
   return out + "</div>";
 }
 

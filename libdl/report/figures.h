@@ -40,6 +40,13 @@ struct Card {
 };
 DL_API std::string cards(const std::vector<Card>& list);
 
+// Shares as bars of text, which stay readable at any width; the longest takes all the room.
+struct LabelledShare {
+  std::string name;
+  double value;
+};
+DL_API std::string share_bars(const std::vector<LabelledShare>& list);
+
 DL_API std::string details(const std::string& summary, const std::string& body);
 // Plots with their titles, two beside each other where there is room.
 DL_API std::string side_by_side(const std::vector<Plot>& plots);

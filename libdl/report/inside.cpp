@@ -102,9 +102,32 @@ std::string occlusion_pictures(Inside& inside, const ReportContext& c, const Inp
                             figures(list);
 }
 
-// Points by class, or by value from low to high in five colours.
+// Points by quarters of the true values.
+std::vector<Series> points_by_value(const Plane& points, const std::vector<int64_t>& rows,
+                                    const ReportContext& c) {
+  const auto truth = c.kept().targets.data<float>();
+  const auto value = [&](size_t i) { return truth[static_cast<size_t>(rows[i] * c.head.columns)]; };
+  std::vector<float> sorted;
+  for (size_t i = 0; i < rows.size(); ++i) sorted.push_back(value(i));
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<Series> out;
+  for (const char* name : {"lowest quarter", "second", "third", "highest quarter"})
+    out.push_back({.name = name, .mark = Mark::dots});
+  for (size_t i = 0; i < points.size(); ++i) {
+    const auto below =
+        static_cast<size_t>(std::lower_bound(sorted.begin(), sorted.end(), value(i)) - sorted.begin());
+    Series& s = out[std::min<size_t>(3, 4 * below / sorted.size())];
+    s.points.push_back(points[i]);
+    s.notes.push_back(str(short_number(static_cast<double>(value(i))), ", id ",
+                          c.in.data->id(c.evaluation().split, rows[i])));
+  }
+  return out;
+}
+
+// Points by class.
 std::vector<Series> colored_points(const Plane& points, const std::vector<int64_t>& rows,
                                    const ReportContext& c) {
+  if (is_regression(c.head.form)) return points_by_value(points, rows, c);
   std::vector<Series> out;
   const bool classes = !c.truth.empty();
   const int64_t groups = classes ? c.metrics().classes() : 1;
@@ -138,14 +161,14 @@ void add_embedding(HtmlPage& page, const ReportContext& c, Inside& inside) {
   const std::vector<Plot> parts{Plot{.x_label = share(0),
                                      .y_label = share(1),
                                      .series = colored_points(p.points, rows, c),
-                                     .width = 480,
-                                     .height = 420,
+                                     .width = 420,
+                                     .height = 380,
                                      .title = "Principal components"},
                                 Plot{.x_label = "t-SNE 1",
                                      .y_label = "t-SNE 2",
                                      .series = colored_points(tsne(x), rows, c),
-                                     .width = 480,
-                                     .height = 420,
+                                     .width = 420,
+                                     .height = 380,
                                      .title = "t-SNE"}};
   page.section(
       "Where samples lie", side_by_side(parts),

@@ -100,8 +100,7 @@ void add_learning(HtmlPage& page, const ReportInputs& in) {
   }
   std::vector<Plot> parts;
   const auto plot = [&](const std::string& name, const std::vector<Series>& series) {
-    parts.push_back(Plot{
-        .x_label = "epoch", .y_label = name, .series = series, .width = 480, .height = 280, .title = name});
+    parts.push_back(Plot{.x_label = "epoch", .series = series, .width = 420, .height = 280, .title = name});
   };
   if (plots.contains("loss")) plot("loss", plots["loss"]);
   for (const auto& [name, series] : plots)
@@ -136,10 +135,10 @@ void add_diagnosis(HtmlPage& page, const ReportContext& c) {
   const double here = metric_value(c.metrics().values(), "error_rate");
   const double people = c.in.human_error, floor = std::isnan(people) ? 0 : people;
   if (std::isnan(here)) return;
-  std::vector<Bar> bars;
-  if (!std::isnan(people)) bars.push_back({.name = "people", .value = people, .text = metric_text(people)});
-  bars.push_back({.name = "training part", .value = train, .text = metric_text(train)});
-  bars.push_back({.name = "split " + c.evaluation().split, .value = here, .text = metric_text(here)});
+  std::vector<LabelledShare> bars;
+  if (!std::isnan(people)) bars.push_back({"people", people});
+  bars.push_back({"training part", train});
+  bars.push_back({"split " + c.evaluation().split, here});
   const double bias = train - floor, variance = here - train;
   std::string verdict = str(
       "Avoidable bias (training error above ", std::isnan(people) ? "zero" : "that of people",
@@ -152,7 +151,7 @@ void add_diagnosis(HtmlPage& page, const ReportContext& c) {
   else
     verdict += "The variance is the larger: more data, augmentation or regularisation pays most.";
   page.section("Bias and variance",
-               svg_bars(bars, "error rates") + str("<p class=\"verdict\">", html_escape(verdict), "</p>"),
+               share_bars(bars) + str("<p class=\"verdict\">", html_escape(verdict), "</p>"),
                "Error rates; that of the training part from at most 2,000 of its samples.");
 }
 

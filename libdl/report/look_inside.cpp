@@ -99,8 +99,8 @@ Tensor Inside::value(const std::string& name, const std::map<std::string, Tensor
   return output_tensor(run, name);
 }
 
-Tensor Inside::probabilities(const std::map<std::string, Tensor>& inputs) {
-  return probabilities_of(head_, value(head_.output, inputs));
+Tensor Inside::probabilities(const std::map<std::string, Tensor>& inputs, double temperature) {
+  return probabilities_of(head_, value(head_.output, inputs), temperature);
 }
 
 Tensor Inside::features(const std::map<std::string, Tensor>& inputs) {

@@ -29,7 +29,7 @@ class DL_API Inside {
   Inside(Inference& network, const std::string& output);
 
   // Probabilities of the classes or labels (n, columns) f64; numbers as they are.
-  Tensor probabilities(const std::map<std::string, Tensor>& inputs);
+  Tensor probabilities(const std::map<std::string, Tensor>& inputs, double temperature = 1);
 
   // The numbers that the last layer with weights takes: (n, d) f64. Empty where there is no such layer.
   bool has_features() const { return !features_.empty(); }

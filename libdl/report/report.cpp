@@ -26,7 +26,7 @@ constexpr const char* kHeadline[] = {"accuracy", "balanced_accuracy",
 ReportContext context_of(const ReportInputs& in, size_t index) {
   const Evaluation& e = *in.evaluation;
   ReportContext c{in, e.heads[index], index, {}, {}, {}};
-  c.probabilities = probabilities_of(c.head, e.kept[index].outputs);
+  c.probabilities = probabilities_of(c.head, e.kept[index].outputs, e.metrics[index].setup().temperature);
   if (!is_classification(c.head.form)) return c;
   const Tensor& targets = e.kept[index].targets;
   const int64_t columns = c.probabilities.shape()[1];

@@ -160,6 +160,40 @@ std::vector<Interval> bootstrap(const MetricsSetup& given, const Kept& kept,
   return out;
 }
 
+Calibration calibrate(const MetricsSetup& given, const Kept& kept) {
+  const bool logits = given.form == OutputForm::logits || given.form == OutputForm::binary_logits ||
+                      given.form == OutputForm::label_logits;
+  MetricsSetup setup = given;
+  setup.wanted = {"log_loss"};
+  const auto at = [&](double log_temperature) {
+    setup.temperature = std::exp(log_temperature);
+    Metrics m(setup);
+    m.add(kept.outputs, kept.targets);
+    return m.values();
+  };
+  // The log loss has one minimum: golden section search.
+  constexpr double kGolden = 0.6180339887498949;
+  double low = std::log(0.05), high = std::log(20.0);
+  double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
+  double loss_a = at(a)[0].value, loss_b = at(b)[0].value;
+  for (int step = 0; logits && step < 40; ++step) {
+    if (loss_a < loss_b) {
+      high = b, b = a, loss_b = loss_a;
+      a = high - kGolden * (high - low), loss_a = at(a)[0].value;
+    } else {
+      low = a, a = b, loss_a = loss_b;
+      b = low + kGolden * (high - low), loss_b = at(b)[0].value;
+    }
+  }
+  Calibration out;
+  out.temperature = logits ? std::exp(0.5 * (low + high)) : 1;
+  if (is_classification(given.form)) setup.wanted.emplace_back("ece");
+  const MetricList before = at(std::log(given.temperature)), after = at(std::log(out.temperature));
+  out.log_loss = before[0].value, out.calibrated_log_loss = after[0].value;
+  out.ece = metric_value(before, "ece"), out.calibrated_ece = metric_value(after, "ece");
+  return out;
+}
+
 Comparison compare(const MetricsSetup& setup_a, const Kept& a, const MetricsSetup& setup_b, const Kept& b,
                    const BootstrapOptions& options) {
   Comparison out;

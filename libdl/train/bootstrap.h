@@ -53,6 +53,14 @@ DL_API Comparison compare(const MetricsSetup& setup_a, const Kept& a, const Metr
 // Two-sided p value of McNemar's exact test: how unlikely so uneven a split of the samples that only one has right is.
 DL_API double mcnemar(int64_t only_a, int64_t only_b);
 
+// The temperature that gives kept logits the least log loss (Guo et al., "On calibration of modern neural networks", ICML
+// 2017): above 1 where a network is too sure. 1 for outputs that are no logits.
+struct Calibration {
+  double temperature = 1;
+  double log_loss = 0, calibrated_log_loss = 0, ece = 0, calibrated_ece = 0;  // ece is NaN for labels
+};
+DL_API Calibration calibrate(const MetricsSetup& setup, const Kept& kept);
+
 // x with P(normal variable <= x) = p, for 0 < p < 1. Relative error below 2e-15.
 DL_API double normal_quantile(double p);
 

@@ -31,7 +31,7 @@ Head combined_head(const Head& head, Ensemble method) {
   return h;
 }
 
-Tensor probabilities_of(const Head& head, const Tensor& outputs) {
+Tensor probabilities_of(const Head& head, const Tensor& outputs, double temperature) {
   const int64_t rows = head.columns == 0 ? 0 : outputs.elements() / head.columns;
   const bool binary = head.form == OutputForm::binary_logits;
   const int64_t columns = binary ? 2 : head.columns;
@@ -40,12 +40,13 @@ Tensor probabilities_of(const Head& head, const Tensor& outputs) {
   for (int64_t r = 0; r < rows; ++r) {
     const auto row = p.subspan(static_cast<size_t>(r * columns), static_cast<size_t>(columns));
     if (binary) {
-      row[1] = sigmoid(at(outputs, r));
-      row[0] = sigmoid(-at(outputs, r));
+      row[1] = sigmoid(at(outputs, r) / temperature);
+      row[0] = sigmoid(-at(outputs, r) / temperature);
       continue;
     }
     for (int64_t c = 0; c < columns; ++c) {
-      const double x = at(outputs, r * columns + c);
+      const bool logits = head.form == OutputForm::logits || head.form == OutputForm::label_logits;
+      const double x = at(outputs, r * columns + c) / (logits ? temperature : 1);
       const bool logarithm = head.form == OutputForm::log_probabilities;
       row[static_cast<size_t>(c)] = head.form == OutputForm::label_logits ? sigmoid(x)
                                     : logarithm                           ? std::exp(x)
@@ -61,7 +62,7 @@ Tensor probabilities_of(const Head& head, const Tensor& outputs) {
 }
 
 void Combiner::add(const Tensor& outputs) {
-  Tensor p = probabilities_of(head_, outputs);
+  Tensor p = probabilities_of(head_, outputs, temperature_);
   const std::span<double> values = p.data<double>();
   const auto columns = static_cast<size_t>(p.shape()[1]);
   const double least = std::numeric_limits<double>::min();

@@ -17,7 +17,8 @@ DL_API Head combined_head(const Head& head, Ensemble method);
 // Takes the outputs of a batch one answer after the other.
 class DL_API Combiner {
  public:
-  Combiner(const Head& head, Ensemble method) : head_(head), method_(method) {}
+  Combiner(const Head& head, Ensemble method, double temperature = 1)
+      : head_(head), method_(method), temperature_(temperature) {}
   void add(const Tensor& outputs);
   // (n, columns) f64 in the form of combined_head(); begins anew. average: mean of the probabilities or numbers;
   // geometric: their geometric mean, scaled to sum 1 (of yes and no for labels); vote: share of the answers for each class.
@@ -26,11 +27,13 @@ class DL_API Combiner {
  private:
   Head head_;
   Ensemble method_;
+  double temperature_;
   int64_t answers_ = 0;
   Tensor sum_;
 };
 
 // Probabilities of each class (n, classes) or label (n, columns) from a network's outputs; numbers as they are. f64.
-DL_API Tensor probabilities_of(const Head& head, const Tensor& outputs);
+// Logits are divided by the temperature first.
+DL_API Tensor probabilities_of(const Head& head, const Tensor& outputs, double temperature = 1);
 
 }  // namespace dl

@@ -22,6 +22,7 @@ struct EvalConfig {
   std::string positive;
   std::vector<std::vector<double>> costs;
   int64_t bins = 15;
+  double temperature = 1;
   std::vector<std::string> by;
   int64_t bootstrap = 0;
   double confidence = 0.95;
@@ -54,6 +55,10 @@ constexpr auto fields(const EvalConfig*) {
             "for the metric \"cost\"."),
       field("bins", &EvalConfig::bins, "Bins of confidence for ece, mce and the calibration curve.")
           .range(1, 1000),
+      field("temperature", &EvalConfig::temperature,
+            "Logits are divided by it before they become probabilities; dl-eval --calibrate finds the best "
+            "one.")
+          .range(1e-3, 1e3),
       field("by", &EvalConfig::by,
             "Group columns of the data set whose values get metrics of their own, or \"predicted\", or the "
             "name "

@@ -75,7 +75,7 @@ class Answers {
     const std::vector<Head> own = heads_of(*networks.front(), options.config, false);
     const Ensemble method =
         options.config.ensemble == Ensemble::none ? Ensemble::average : options.config.ensemble;
-    for (const Head& h : own) combiners_.emplace_back(h, method);
+    for (const Head& h : own) combiners_.emplace_back(h, method, options.config.temperature);
   }
 
   // What of() gives: the heads' outputs, then those of a single network that no target judges.
@@ -156,6 +156,7 @@ MetricsSetup metrics_setup(const Head& head, const EvalConfig& config) {
           .threshold = config.threshold.value_or(std::numeric_limits<double>::quiet_NaN()),
           .positive = config.positive,
           .costs = config.costs,
+          .temperature = config.temperature,
           .bins = config.bins};
 }
 

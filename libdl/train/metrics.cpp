@@ -280,8 +280,8 @@ void Metrics::add_row(const Tensor& outputs, const Tensor& targets, int64_t r) {
     double log_loss = 0;
     for (int64_t c = 0; c < n; ++c) {
       const auto k = static_cast<size_t>(c);
-      const double x = element(outputs, r * n + c);
       const bool logits = form == OutputForm::label_logits;
+      const double x = element(outputs, r * n + c) / (logits ? setup_.temperature : 1);
       t.y[k] = element(targets, r * n + c);
       t.out[k] = logits ? 1 / (1 + std::exp(-x)) : x;
       const double yes = logits ? log_sigmoid(x) : std::log(std::max(x, kLeastFloat)),
@@ -300,6 +300,8 @@ void Metrics::add_row(const Tensor& outputs, const Tensor& targets, int64_t r) {
     t.row[1] = element(outputs, r);
   else
     for (int64_t c = 0; c < classes_; ++c) t.row[static_cast<size_t>(c)] = element(outputs, r * classes_ + c);
+  if (binary || form == OutputForm::logits)
+    for (double& x : t.row) x /= setup_.temperature;
   double target = 0;
   const int64_t count = outputs.elements() / n;
   if (classes_ > 1 && targets.elements() == count * classes_ && targets.shape().rank() > 1) {

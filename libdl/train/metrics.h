@@ -67,8 +67,9 @@ struct MetricsSetup {
   double threshold = std::numeric_limits<double>::quiet_NaN();
   std::string positive = {};  // with two classes: name of the positive one; empty: the second
   std::vector<std::vector<double>> costs =
-      {};             // classes x classes, rows actual, columns predicted; empty: none
-  int64_t bins = 15;  // of confidence, for ece and mce
+      {};                  // classes x classes, rows actual, columns predicted; empty: none
+  double temperature = 1;  // logits are divided by it first
+  int64_t bins = 15;       // of confidence, for ece and mce
 };
 
 // Undefined and degenerate cases:

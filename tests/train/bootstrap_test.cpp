@@ -117,11 +117,13 @@ TEST_CASE("answers are combined as averages, geometric means and votes") {
   const std::vector<double> g = combined(Ensemble::geometric);
   CHECK(g[0] + g[1] + g[2] == doctest::Approx(1));
   CHECK(g[1] / g[0] == doctest::Approx(std::cbrt(0.3 * 0.49) / std::cbrt(0.5 * 0.01)));
-  CHECK_THROWS(combined_head({.output = "y", .target = "y", .form = OutputForm::values, .classes = {}}, Ensemble::vote));
+  CHECK_THROWS(combined_head({.output = "y", .target = "y", .form = OutputForm::values, .classes = {}},
+                             Ensemble::vote));
 }
 
 TEST_CASE("two networks with one logit answer together in probabilities of two classes") {
-  const Head head{.output = "y", .target = "y", .form = OutputForm::binary_logits, .columns = 1, .classes = {}};
+  const Head head{
+      .output = "y", .target = "y", .form = OutputForm::binary_logits, .columns = 1, .classes = {}};
   CHECK(combined_head(head, Ensemble::average).columns == 2);
   Tensor x(DType::f32, {2, 1});
   x.data<float>()[0] = 0;
@@ -129,4 +131,24 @@ TEST_CASE("two networks with one logit answer together in probabilities of two c
   const Tensor p = probabilities_of(head, x);
   CHECK(p.data<double>()[1] == 0.5);
   CHECK(p.data<double>()[2] == doctest::Approx(1 / (1 + std::exp(-2))));
+}
+
+TEST_CASE("the temperature of logits that are twice too large is two") {
+  Kept k{Tensor(DType::f32, {4000, 1}), Tensor(DType::i32, {4000})};
+  Random r(5, stream_id("temperature"));
+  for (size_t i = 0; i < 4000; ++i) {
+    const double logit = 2 * r.normal();
+    k.targets.data<int32_t>()[i] = r.uniform() < 1 / (1 + std::exp(-logit));
+    k.outputs.data<float>()[i] = static_cast<float>(2 * logit);
+  }
+  const Calibration c = calibrate({.form = OutputForm::binary_logits, .columns = 1}, k);
+  CHECK(c.temperature == doctest::Approx(2).epsilon(0.05));
+  CHECK(c.calibrated_log_loss < c.log_loss);
+  CHECK(c.calibrated_ece < 0.5 * c.ece);
+  Metrics m({.form = OutputForm::binary_logits,
+             .columns = 1,
+             .wanted = {"log_loss"},
+             .temperature = c.temperature});
+  m.add(k.outputs, k.targets);
+  CHECK(m.values()[0].value == doctest::Approx(c.calibrated_log_loss));
 }

@@ -1,6 +1,7 @@
 #include "dl-eval/judge.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/memory.h"
 #include "base/str.h"
@@ -55,7 +56,7 @@ class Judge {
         attempt(str(request_.models[m], " on ", path),
                 [&] { judge_one(request_.models[m], std::span(all).subspan(m, 1), path, data); });
     }
-    if (!request_.compare || dry_) return;
+    if (!request_.compare || request_.calibrate || dry_) return;
     const BootstrapOptions options = bootstrap_options();
     for (size_t r = first + 1; r < results_.size(); ++r) {
       const Evaluation &a = results_[first].evaluation, &b = results_[r].evaluation;
@@ -77,7 +78,11 @@ class Judge {
   void judge_one(const std::string& model, std::span<Inference* const> networks, const std::string& path,
                  const Dataset& data) {
     const EvalConfig& config = request_.config;
-    check_gates(request_.gates, planned_metrics(*networks.front(), config, data.schema()));
+    MetricList planned = planned_metrics(*networks.front(), config, data.schema());
+    if (request_.calibrate)
+      for (const char* name : {"temperature", "calibrated.log_loss", "calibrated.ece"})
+        planned.push_back({name, 0});
+    check_gates(request_.gates, planned);
     if (in_.on("--dry-run")) {
       for (const Inference* n : networks) check_compatible(n->schema(), data.schema(), data.name());
       const std::string split = choose_split(data, config.split);
@@ -96,6 +101,12 @@ class Judge {
           e.more.push_back({str(prefix, i.name, ".low"), i.low});
           e.more.push_back({str(prefix, i.name, ".high"), i.high});
         }
+      }
+      if (request_.calibrate && !is_regression(e.heads[h].form)) {
+        const Calibration c = calibrate(e.metrics[h].setup(), e.kept[h]);
+        e.more.push_back({prefix + "temperature", c.temperature});
+        e.more.push_back({prefix + "calibrated.log_loss", c.calibrated_log_loss});
+        if (!std::isnan(c.calibrated_ece)) e.more.push_back({prefix + "calibrated.ece", c.calibrated_ece});
       }
       if (config.by.empty()) continue;
       r.breakdowns.push_back(break_down(config, data, e, h));
@@ -142,7 +153,7 @@ class Judge {
                                            {"data", data.artifact().content_hash()}});
     options.seed = in_.seed;
     options.keep = request_.config.bootstrap > 0 || !request_.config.by.empty() || request_.compare ||
-                   !request_.report.empty();
+                   request_.calibrate || !request_.report.empty();
     std::unique_ptr<cli::Progress> progress;
     options.begin = [&](const Footprint& f) {
       footprint_ = f;

@@ -16,7 +16,7 @@ struct Request {
   EvalConfig config;
   std::vector<Gate> gates;
   std::vector<std::string> models, data;
-  bool compare = false, keep_going = false;
+  bool compare = false, calibrate = false, keep_going = false;
   std::string predictions;
   std::string report;                                             // path of the page, or empty
   json history;                                                   // for the page; null: the model's own

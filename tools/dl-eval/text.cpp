@@ -24,6 +24,10 @@ std::string text(const Result& r) {
   std::string out = evaluation_text(r.evaluation);
   for (const auto& intervals : r.intervals)
     out += "\nintervals from resampling\n" + interval_table(intervals);
+  for (const Metric& m : r.evaluation.more)
+    if (m.name.ends_with("temperature"))
+      out += str("\nbest ", m.name, ' ', metric_text(m.value), ": -s eval.temperature=", metric_text(m.value),
+                 '\n');
   for (const auto& list : r.breakdowns)
     for (const Breakdown& b : list) out += '\n' + breakdown_text(b);
   return out;
