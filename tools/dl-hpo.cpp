@@ -216,6 +216,47 @@ int run(cli::Invocation& in) {
   return code;
 }
 
+constexpr const char* kTpe = R"({
+  "search": {
+    // any key of the config, dotted
+    "space": {
+      "train.optimizer.lr": {"log_uniform": [1e-4, 1.0]},
+      "train.batch_size": {"choice": [32, 64, 128]}
+    },
+    "sampler": "tpe",
+    "objective": {"maximize": "valid.accuracy"},
+    "trials": 30
+  }
+}
+)";
+
+constexpr const char* kSuggested = R"({
+  "search": {
+    "space": {
+      // first of all; for fine-tuning one or two orders of magnitude less
+      "train.optimizer.lr": {"log_uniform": [1e-3, 1e-1]},
+      // next
+      "train.batch_size": {"log_int": [16, 1024]},
+      "train.optimizer.momentum": {"uniform": [0.8, 0.99], "when": {"train.optimizer.type": "sgd"}},
+      // last; a dropout rate of the model, in [0, 0.5], stands here too
+      "train.optimizer.weight_decay": {"uniform": [0, 5e-4]}
+    },
+    "sampler": "gp",
+    "objective": {"maximize": "valid.accuracy"},
+    "trials": 40
+  }
+}
+)";
+
+constexpr const char* kRandom = R"({
+  "search": {
+    "space": {"train.optimizer.lr": {"log_uniform": [1e-4, 1.0]}, "train.batch_size": {"choice": [32, 64, 128]}},
+    "objective": {"maximize": "valid.accuracy"},
+    "trials": 20
+  }
+}
+)";
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -319,13 +360,14 @@ int main(int argc, char** argv) {
                     {"dl-hpo best -o lr.study --best-config - > best.json", "The config of the best trial."},
                     {"dl-hpo trials -o lr.study --format csv", "A table of all trials."},
                     {"dl-hpo best -o lr.study --report lr.html", "A page of figures for a browser."},
-                    {"dl-hpo run -c net.json --data train.h5 -o lr.study --jobs 4 --launcher 'srun -n1 {}'",
-                     "Trials on other machines."}},
-       .templates = {{"random", "Random search over learning rate and batch size.",
-                      "{\n  \"search\": {\n    // any key of the config, dotted\n    \"space\": {\n      "
-                      "\"train.optimizer.lr\": {\"log_uniform\": [1e-4, 1.0]},\n"
-                      "      \"train.batch_size\": {\"choice\": [32, 64, 128]}\n    },\n    \"objective\": "
-                      "{\"maximize\": \"valid.accuracy\"},\n    \"trials\": 20\n  }\n}\n"}},
+                    {"dl-hpo run -c net.json --data train.h5 -o lr.study --jobs 2 --launcher 'nice -n 10 {}'",
+                     "Trials started through another program; 'srun -n1 {}' and 'ssh node{job} {sh}' run "
+                     "them elsewhere."}},
+       .templates = {{"tpe", "Learning rate and batch size, by an estimator that learns.", kTpe},
+                     {"suggested",
+                      "Usual ranges of what matters in training, in the order of how much it matters.",
+                      kSuggested},
+                     {"random", "Random search.", kRandom}},
        .files = {{"STUDY.trials/NNNN/config.json", "The trial's config, ready for dl-train -c."},
                  {"STUDY.trials/NNNN/events.jsonl", "The trial's events; the objective is read from them."}},
        .graceful = true,

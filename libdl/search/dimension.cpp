@@ -147,6 +147,14 @@ double Dimension::unit(const json& v) const {
   return (a + b) / 2;
 }
 
+bool Dimension::holds(const json& v) const {
+  if (kind == Kind::choice) return std::find(choices.begin(), choices.end(), v) != choices.end();
+  if (!v.is_number() || v.get<double>() < low || v.get<double>() > high) return false;
+  if (cells() == 0) return true;
+  const double there = value(unit(v)).get<double>();
+  return std::fabs(there - v.get<double>()) <= 1e-9 * (1 + std::fabs(there));
+}
+
 Dimension parse_dimension(const std::string& key, const json& j, const std::string& at) {
   if (!j.is_object()) field_error(at, "expected an object as {\"uniform\": [0, 1]}, got " + j.dump());
   Dimension d;

@@ -36,6 +36,7 @@ struct DL_API Dimension {
   // six significant digits. unit() is its inverse, to the middle of a cell.
   json value(double u) const;
   double unit(const json& value) const;
+  bool holds(const json& value) const;  // whether it is one of the values
   // The part of the interval that gives this value: {u, u} of a continuum.
   std::pair<double, double> cell(const json& value) const;
 };

@@ -13,9 +13,9 @@
 namespace dl {
 namespace {
 
-const SamplerOps* const kSamplers[] = {&kRandomSampler,       &kGridSampler, &kQuasiRandomSampler,
-                                       &kCoarseToFineSampler, &kTpeSampler,  &kGpSampler,
-                                       &kCmaEsSampler,        &kPbtSampler};
+const SamplerOps* const kSamplers[] = {&kRandomSampler,       &kGridSampler,  &kQuasiRandomSampler,
+                                       &kCoarseToFineSampler, &kTpeSampler,   &kGpSampler,
+                                       &kLipoSampler,         &kCmaEsSampler, &kPbtSampler};
 
 const SamplerOps& sampler_of(const SearchContext& c) {
   return **std::find_if(std::begin(kSamplers), std::end(kSamplers),
@@ -46,6 +46,19 @@ int64_t counted_epochs(const SearchContext& c, std::span<const Trial> trials) {
   for (const auto& [epochs, count] : results)
     if (count > c.space.size() + 1) return epochs;
   return results.empty() ? 0 : results.rbegin()->first;
+}
+
+// The trial that "first" asks for; keys that it leaves out are drawn.
+json begun_with(const SearchContext& c, int64_t number) {
+  const json& asked = c.search.first[static_cast<size_t>(number)];
+  json out = json::object();
+  for (const Dimension& d : c.space) {
+    if (!active(d, c.space, out, c.config)) continue;
+    const double u =
+        quasi_random_point(c.space.size(), c.seed, number)[static_cast<size_t>(&d - c.space.data())];
+    out[d.key] = asked.contains(d.key) ? asked[d.key] : d.value(u);
+  }
+  return out;
 }
 
 }  // namespace
@@ -99,7 +112,12 @@ int64_t results_needed(const SearchContext& c, int64_t number) {
 Suggestion suggest(const SearchContext& c, int64_t number, std::span<const Trial> trials) {
   const auto rung = rung_of(c, number);
   if (rung && rung->level > 0) return promoted(c, *rung, number, trials);
-  Suggestion s = sampler_of(c).suggest(c, number, trials);
+  Suggestion s;
+  if (number < static_cast<int64_t>(c.search.first.size()) && c.search.sampler.type != "pbt" &&
+      c.search.sampler.type != "grid")
+    s.parameters = begun_with(c, number);
+  else
+    s = sampler_of(c).suggest(c, number, trials);
   if (rung) s.epochs = rung->epochs;
   return s;
 }

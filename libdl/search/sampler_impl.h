@@ -12,7 +12,7 @@ struct SamplerOps {
   std::optional<int64_t> (*available)(const SearchContext& c) = nullptr;
 };
 extern const SamplerOps kRandomSampler, kGridSampler, kQuasiRandomSampler, kCoarseToFineSampler, kTpeSampler,
-    kGpSampler, kCmaEsSampler, kPbtSampler;
+    kGpSampler, kLipoSampler, kCmaEsSampler, kPbtSampler;
 
 // results_needed of samplers that learn from each result: all but those that may run at the same time.
 inline int64_t all_but_batch(const SearchContext& c, int64_t number) {

@@ -14,7 +14,9 @@ struct CoarseToFine {
 };
 constexpr auto fields(const CoarseToFine*) {
   return std::tuple{
-      field("round", &CoarseToFine::round, "Trials of one round; 0: a quarter of all trials.").at_least(0),
+      field("round", &CoarseToFine::round,
+            "Trials of one round; 0: a quarter of all trials (say it where search.trials may grow).")
+          .at_least(0),
       field("shrink", &CoarseToFine::shrink, "Side of the next round's box, as a part of this one's.")
           .range(0.01, 1)};
 }

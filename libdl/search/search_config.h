@@ -45,6 +45,7 @@ struct SearchConfig {
   int64_t trials = 20;
   int64_t batch = 4;
   std::vector<std::string> constraints;
+  std::vector<json> first;
   int64_t folds = 0;
   int64_t repeats = 1;
   int64_t retries = 2;
@@ -78,6 +79,10 @@ constexpr auto fields(const SearchConfig*) {
             "config is fulfilled by every trial; one that names a metric, as \"parameters <= 1e6\", is "
             "judged at its "
             "end, and trials that break it are never the best."),
+      field("first", &SearchConfig::first,
+            "Trials to begin with, as [{\"train.optimizer.lr\": 0.1}]: values that are known to be good; "
+            "keys left out are "
+            "drawn. Not for grid and pbt."),
       field("folds", &SearchConfig::folds,
             "Runs of one trial, each with another train.fold of this many; the objective is their mean. 0: "
             "one run on "
@@ -87,7 +92,7 @@ constexpr auto fields(const SearchConfig*) {
             "Runs of one trial (of each fold) with different seeds; the objective is their mean.")
           .range(1, 1000),
       field("retries", &SearchConfig::retries,
-            "How often a trial is started again after its launcher failed.")
+            "How often a trial is started again after its launcher failed or somebody killed it.")
           .range(0, 1000)};
 }
 

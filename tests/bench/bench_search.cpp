@@ -123,7 +123,7 @@ int main(int argc, char** argv) {
   const int64_t batch = argc > 3 ? std::atoll(argv[3]) : 1;
   std::vector<json> samplers;
   for (int i = 4; i < argc; ++i) samplers.push_back(json::parse(argv[i]));
-  if (samplers.empty()) samplers = {"random", "quasi_random", "coarse_to_fine", "tpe", "gp", "cmaes"};
+  if (samplers.empty()) samplers = {"random", "quasi_random", "coarse_to_fine", "tpe", "gp", "lipo", "cmaes"};
   for (const Function& f : functions())
     for (const json& sampler : samplers) {
       json regrets = json::array();

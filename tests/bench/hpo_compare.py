@@ -66,7 +66,10 @@ def peer(seed):
         subprocess.run([a.build / "dl-train", "-q", *configs, *sets, "--seed", str(1000 * seed + trial.number), "--data", a.data,
                         "-o", a.out / f"optuna_{seed}.h5", "--force", "--events", events, "--state-dir", a.out / f"optuna_{seed}.state"],
                        check=True, stdout=subprocess.DEVNULL)
-        return json.loads(events.read_text().splitlines()[-1])["metrics"][metric]
+        value = json.loads(events.read_text().splitlines()[-1])["metrics"]
+        for name in metric.split("."):
+            value = value[name]
+        return value
 
     study = optuna.create_study(direction="maximize" if better is max else "minimize", sampler=optuna.samplers.TPESampler(seed=seed))
     study.optimize(objective, n_trials=a.trials, catch=(subprocess.CalledProcessError,))

@@ -64,7 +64,8 @@ double bowl(const Trial& t) {
   return sum;
 }
 
-const char* const kAll[] = {"random", "grid", "quasi_random", "coarse_to_fine", "tpe", "gp", "cmaes", "pbt"};
+const char* const kAll[] = {"random", "grid",  "quasi_random", "coarse_to_fine", "tpe", "gp",
+                            "lipo",   "cmaes", "pbt"};
 
 }  // namespace
 
@@ -123,7 +124,7 @@ TEST_CASE("samplers that learn find better values than chance") {
     return sum;
   };
   const double random = mean_best("random");
-  for (const char* name : {"coarse_to_fine", "tpe", "gp", "cmaes"}) {
+  for (const char* name : {"coarse_to_fine", "tpe", "gp", "lipo", "cmaes"}) {
     CAPTURE(name);
     CHECK(mean_best(name) < 0.8 * random);
   }
@@ -160,6 +161,23 @@ TEST_CASE("constraints on parameters hold in every trial") {
   }
   Run none({{"space", kSpace}, {"constraints", {"depth > 6"}}});
   CHECK_THROWS_WITH_AS(none.go(1, bowl), doctest::Contains("fulfils the constraint"), Error);
+}
+
+TEST_CASE("a search begins with what is asked for") {
+  Run run({{"space", kSpace},
+           {"sampler", "tpe"},
+           {"first", {{{"lr", 0.01}, {"depth", 5}, {"optimizer", "sgd"}}, {{"width", 64}}}}});
+  run.go(3, bowl);
+  CHECK(run.trials[0].parameters["lr"] == 0.01);
+  CHECK(run.trials[0].parameters["depth"] == 5);
+  CHECK(run.trials[0].parameters.contains("momentum"));
+  CHECK(run.trials[1].parameters["width"] == 64);
+  CHECK(run.trials[2].parameters["width"] != 64);
+  for (const char* bad :
+       {R"([{"x": 1}])", R"([{"lr": 2}])", R"([{"depth": 1.5}])", R"([{"dropout": 0.15}])", "[1]"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(Run({{"space", kSpace}, {"first", json::parse(bad)}}), Error);
+  }
 }
 
 TEST_CASE("a condition reads names with dots, and says what is wrong with it") {
