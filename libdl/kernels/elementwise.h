@@ -387,12 +387,6 @@ struct pow_grad_fn {
     return a.exponent == 0 ? V{} : a.exponent * dy * pow_fn::power(x, a.exponent - 1);
   }
 };
-struct stop_gradient_fn {
-  template <class V>
-  DL_HD V operator()(V x) const {
-    return x;
-  }
-};
 struct clip_fn {
   using Attrs = ClipAttrs;
   Attrs a;

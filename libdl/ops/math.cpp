@@ -211,15 +211,6 @@ const OpDef pow_grad{
     .infer = infer_same_as_first,
 };
 
-const OpDef stop_gradient{
-    .name = "stop_gradient",
-    .doc = "x itself, through which no gradient flows back.",
-    .traits = kMap,
-    .onnx = {"Identity", 13},
-    .infer = infer_same_as_first,
-    .grad = [](GradCtx&) {},
-};
-
 const OpDef one_hot{
     .name = "one_hot",
     .doc =

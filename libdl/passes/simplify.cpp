@@ -10,7 +10,6 @@ size_t at(ValueId v) { return static_cast<size_t>(v); }
 // A node that does nothing: its output may be replaced by its input.
 bool is_identity(const Graph& g, const Node& n) {
   if (n.op->traits & kView) return g.type(n.in[0]) == g.type(n.out[0]);
-  if (n.op->name == "stop_gradient") return true;  // gradients have been taken
   if (n.op->name == "dropout" || n.op->name == "dropout_grad")
     return n.op->attrs->dump(n.attrs.get()).at("rate") == 0;
   return false;
