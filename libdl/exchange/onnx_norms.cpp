@@ -65,9 +65,28 @@ bool rms_norm(OnnxEmitter& e, const Node& n) {
   return true;
 }
 
+// Runtimes know LRN of images and windows with a middle; the mean of any other window is that of a pool over the channels.
 bool local_response_norm(OnnxEmitter& e, const Node& n) {
   if (more_is_read(e, n)) return false;
-  e.add("LRN", 13, {e.name(n.in[0])}, n.op->attrs->onnx(n.attrs.get()), e.name(n.out[0]));
+  const json a = e.attributes(n);
+  const Shape& shape = e.graph().type(n.in[0]).shape;
+  const auto size = a.at("size").get<int64_t>();
+  const std::string x = e.name(n.in[0]);
+  if (size % 2 == 1 && shape.rank() == 4) {
+    e.add("LRN", 13, {x}, n.op->attrs->onnx(n.attrs.get()), e.name(n.out[0]));
+    return true;
+  }
+  std::vector<int64_t> extents(shape.begin(), shape.end());
+  extents[0] = 0;  // the batch may have any size
+  const std::string columns =
+      e.add("Reshape", 13, {e.add("Mul", 13, {x, x}), e.integers({0, 1, shape[1], -1})});
+  const json window{
+      {"kernel_shape", {size, 1}}, {"pads", {(size - 1) / 2, 0, size / 2, 0}}, {"count_include_pad", 1}};
+  const std::string mean = e.add("AveragePool", 13, {columns}, window);
+  const std::string scaled = e.add("Mul", 13, {mean, e.scalar(a.at("alpha").get<float>())});
+  const std::string sum = e.add("Add", 13, {scaled, e.scalar(a.at("k").get<float>())});
+  const std::string power = e.add("Pow", 13, {sum, e.scalar(a.at("beta").get<float>())});
+  e.add("Div", 13, {x, e.add("Reshape", 13, {power, e.integers(extents)})}, {}, e.name(n.out[0]));
   return true;
 }
 
