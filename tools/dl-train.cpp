@@ -1,4 +1,5 @@
 // dl-train: data set and config in, trained network out.
+#include <cmath>
 #include <memory>
 
 #include "base/memory.h"
@@ -21,6 +22,26 @@ std::string state_folder(const cli::Invocation& in, const std::string& output) {
   return output == "-" || output.empty() ? "" : output + ".state";
 }
 
+// "800M", "12G" or a number of bytes.
+int64_t bytes_of(const std::string& text) {
+  double v = 0;
+  const char* const end = text.data() + text.size();
+  const auto [next, error] = std::from_chars(text.data(), end, v);
+  const size_t unit = next < end ? std::string_view("KMGT").find(*next) : std::string_view::npos;
+  const bool known = next == end || (unit != std::string_view::npos && next + 1 == end);
+  if (error != std::errc() || !known || !(v > 0) || v > 1e15)
+    cli::usage_error(str("'", text, "' is no size, expected for example 800M or 12G"));
+  return static_cast<int64_t>(next == end ? v : std::ldexp(v, 10 * (static_cast<int>(unit) + 1)));
+}
+
+// Sizes and hash of a recipe with everything chosen.
+void settle(cli::Invocation& in, TrainRequest& r) {
+  if (const std::string chosen = choose_batch_size(r); !chosen.empty()) in.log.info(chosen);
+  r.recipe = [&in, config = r.config](const json& inputs) {
+    return in.recipe_hash({{"config", config}, {"inputs", inputs}});
+  };
+}
+
 TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   TrainRequest r;
   for (const char* section : {"model", "train", "augment"})
@@ -31,15 +52,14 @@ TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   r.resume = in.text("--resume");
   if (in.has("--init-from")) r.init_from = in.input("--init-from");
   r.partial = in.on("--partial");
-  r.recipe = [&in, config = r.config](const json& inputs) {
-    return in.recipe_hash({{"config", config}, {"inputs", inputs}});
-  };
   r.seed = in.seed;
   r.threads = in.threads;
   r.device = in.device;
   r.tmp = in.tmp;
+  if (in.has("--max-memory")) r.max_memory = bytes_of(in.text("--max-memory"));
   if (in.has("--tensorboard")) r.tensorboard = in.text("--tensorboard");
   for (const std::string& name : in.all("--no-pass")) r.passes.off.insert(name);
+  settle(in, r);
   return r;
 }
 
@@ -288,6 +308,11 @@ std::vector<cli::Option> options() {
        .arg = "FILE",
        .doc = "Write the learning rate of every step as CSV, and do not train.",
        .type = Type::path},
+      {.name = "--max-memory",
+       .arg = "SIZE",
+       .doc = "Most that the run may take, such as 800M or 12G, of the device where there is one: exit 7 "
+              "before the first "
+              "step where it needs more."},
       {.name = "--tensorboard",
        .arg = "FOLDER",
        .doc = "Write event files that TensorBoard shows: losses, rates and metrics, histograms of "

@@ -62,7 +62,7 @@ void RunLoop::announce() const {
                            {"steps", setup_.total_steps()},
                            {"epochs", config_.epochs},
                            {"samples", setup_.loader.samples()},
-                           {"batch_size", config_.batch_size},
+                           {"batch_size", config_.batch_size.samples},
                            {"accumulate", config_.accumulate},
                            {"parameters", plan.bytes().parameters / int64_t{sizeof(float)}},
                            {"shuffle", setup_.loader.shuffle() == Shuffle::full ? "full" : "block"},

@@ -56,6 +56,16 @@ RunSetup::RunSetup(TrainRequest r)
       further_state());
   check_watched(config, valid_split_);
   footprint = predict_footprint();
+  require_memory();
+}
+
+void RunSetup::require_memory() const {
+  const int64_t needed = plan.device ? footprint.device.total() : footprint.total();
+  if (request.max_memory == 0 || needed <= request.max_memory) return;
+  throw Error(Exit::memory, "/train/batch_size",
+              str("a batch of ", full_batch(), " needs ", human_bytes(double(needed)), ", ",
+                  human_bytes(double(request.max_memory)), " are allowed: ", text(footprint)),
+              "a smaller batch with train.accumulate, or train.recompute, takes less");
 }
 
 LoaderOptions RunSetup::loading() const {

@@ -27,6 +27,7 @@ struct TrainRequest {
   std::function<std::string(const json& inputs)> recipe;
   uint64_t seed = 0;
   int threads = 1;
+  int64_t max_memory = 0;  // bytes that the run may take, of the device where there is one; 0: what there is
   std::string device = "cpu";  // as resolve_device() gives it
   std::string tmp;
   PassOptions passes;
@@ -41,7 +42,7 @@ class RunSetup {
   explicit RunSetup(TrainRequest request);
 
   const Schema& schema() const { return loader.schema(); }  // as the loader gives batches
-  int64_t full_batch() const { return std::min(config.batch_size, loader.samples()); }
+  int64_t full_batch() const { return std::min<int64_t>(config.batch_size, loader.samples()); }
   // Batches are what goes through the network at once; a step updates the parameters after train.accumulate of them.
   int64_t steps_per_epoch() const;
   int64_t total_steps() const;  // that the run has at most
@@ -82,6 +83,7 @@ class RunSetup {
   void check_unfreeze() const;
   std::string choose_valid_split() const;
   Footprint predict_footprint() const;
+  void require_memory() const;
   int64_t further_state() const;  // bytes of leaves of `whole` that `plan` does not have
   std::string valid_split_;
 };

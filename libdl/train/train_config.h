@@ -14,6 +14,7 @@
 #include "passes/precision.h"
 #include "passes/recompute.h"
 #include "train/average_config.h"
+#include "train/batch_size.h"
 
 namespace dl {
 
@@ -62,7 +63,9 @@ struct Unfreeze {
 };
 constexpr auto fields(const Unfreeze*) {
   return std::tuple{
-      field("epoch", &Unfreeze::epoch, "Epochs that are done before.").at_least(1).required(),
+      field("epoch", &Unfreeze::epoch, "Epochs that are done before; 0: from the start.")
+          .at_least(0)
+          .required(),
       field("layers", &Unfreeze::layers,
             "Frozen layers, or blocks of them, that are trained from then on; \"*\": all.")
           .required(),
@@ -72,7 +75,7 @@ constexpr auto fields(const Unfreeze*) {
 struct TrainConfig {
   int64_t epochs = 10;
   int64_t max_steps = 0;
-  int64_t batch_size = 128;
+  BatchSize batch_size;
   int64_t accumulate = 1;
   std::string validate_every = "1 epoch";
   bool train_metrics = false;
@@ -103,7 +106,10 @@ constexpr auto fields(const TrainConfig*) {
       field("max_steps", &TrainConfig::max_steps,
             "Steps at most; schedules then end with them. 0: as many as the epochs have.")
           .at_least(0),
-      field("batch_size", &TrainConfig::batch_size, "Samples that go through the network at once.")
+      field("batch_size", &TrainConfig::batch_size,
+            "Samples that go through the network at once; \"auto\": dl-train chooses what fits the memory "
+            "and is fast, says it and "
+            "writes the number to the model. The result then depends on the machine.")
           .at_least(1),
       field("accumulate", &TrainConfig::accumulate,
             "Batches of one step: their gradients are summed before parameters change, which gives the step "

@@ -228,3 +228,32 @@ TEST_CASE(
     FAIL("accepted");
   } catch (const Error& e) { CHECK(e.pointer == "/train/unfreeze/0/layers/0"); }
 }
+
+TEST_CASE(
+    "a batch size that is left to dl-train becomes a number, stays that of the checkpoint, and keeps to the "
+    "memory") {
+  const Folder folder;
+  const std::string data = make_data(folder);
+  TrainRequest r = request(folder, config(1), data);
+  CHECK(choose_batch_size(r).empty());
+  r.config["train"]["batch_size"] = "auto";
+  TrainRequest chosen = r;
+  CHECK(choose_batch_size(chosen).starts_with("train.batch_size \"auto\" is "));
+  const auto size = chosen.config["train"]["batch_size"].get<int64_t>();
+  CHECK(size >= 16);
+  CHECK(size <= 128);  // of 205 samples
+  TrainRequest other = r;
+  other.config["train"]["batch_size"] = 48;
+  run(other);
+  r.resume = "auto";
+  CHECK(choose_batch_size(r).ends_with("as in the checkpoint"));
+  CHECK(r.config["train"]["batch_size"] == 48);
+  other.max_memory = 1 << 20;
+  try {
+    Trainer(other, {});
+    FAIL("accepted");
+  } catch (const Error& e) {
+    CHECK(e.code == Exit::memory);
+    CHECK(e.pointer == "/train/batch_size");
+  }
+}
