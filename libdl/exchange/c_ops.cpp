@@ -113,7 +113,7 @@ bool batch_norm_inference(CEmitter& e, const Node& n) {
   for (size_t i = 0; i < 4; ++i)
     if (parts[i] = e.constant(n.in[i + 1]); !parts[i]) return false;
   const json a = e.attributes(n);
-  if (n.in.size() > 5 || a.value("activation", "none") != "none") return false;
+  if (n.in.size() > 5 || a.value("activation", "none") != "none" || a.value("blocked", false)) return false;
   const Shape& x = e.shape(n.in[0]);
   std::vector<float> scale, shift;
   for (size_t c = 0; c < static_cast<size_t>(x[1]); ++c) {
