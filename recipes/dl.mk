@@ -34,4 +34,8 @@ $(OUT)/%.metrics.json: $(OUT)/%.h5 $(DATA)
 $(OUT)/%.onnx: $(OUT)/%.h5 $(DATA)
 	dl-export $< --to onnx --data $(DATA) -o $@
 
+# NAME.c and NAME.h; compiled and compared on 1,000 test images.
+$(OUT)/%.c: $(OUT)/%.h5 $(DATA)
+	dl-export $< --to c --data $(DATA) --samples 1000 -o $@
+
 -include $(wildcard $(OUT)/*.d)

@@ -51,6 +51,9 @@ TrainRequest make_request(cli::Invocation& in, const std::string& output) {
   r.state_dir = state_folder(in, output);
   r.resume = in.text("--resume");
   if (in.has("--init-from")) r.init_from = in.input("--init-from");
+  if (!r.config.contains("model") && !r.init_from.empty() && r.init_from != "-")  // its network goes on
+    if (const json config = ModelFile::load(r.init_from, r.tmp).config; config.contains("model"))
+      r.config["model"] = config["model"];
   r.partial = in.on("--partial");
   r.seed = in.seed;
   r.threads = in.threads;

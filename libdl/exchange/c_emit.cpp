@@ -28,7 +28,7 @@ std::string integer_table(const std::string& type, const std::string& name,
                           const std::vector<int64_t>& values) {
   std::string out = str("static const ", type, " @", name, "[", values.size(), "] = {");
   for (size_t i = 0; i < values.size(); ++i)
-    out += str(values.size() <= kPerLine ? i ? " " : "" : i % (4 * kPerLine) ? "" : "\n  ", values[i], ',');
+    out += str(values.size() > kPerLine && i % (4 * kPerLine) == 0 ? "\n  " : i ? " " : "", values[i], ',');
   return out + "};\n";
 }
 
@@ -58,8 +58,8 @@ void CEmitter::run() {
                       ", a C source computes with f32 alone"));
   for (const Node& n : graph_.nodes) {
     if (n.op->traits & kView) continue;
-    statements_ += str("  /* ", n.name.empty() ? n.op->name : n.name, ": ", n.op->name, ", ",
-                       graph_.type(n.out[0]).text(), " */\n");
+    statements_ += str("  /* ", n.name.empty() ? std::string(n.op->name) : c_name(n.name), ": ", n.op->name,
+                       ", ", graph_.type(n.out[0]).text(), " */\n");
     if (!emit_c(*this, n))
       throw Error(Exit::config, n.origin,
                   str("layer '", n.name, "': operator '", n.op->name, "' has no C form"),

@@ -24,6 +24,9 @@ std::string literal(double v) {
   return str(s, s.find_first_of(".en") == std::string::npos ? ".0f" : "f");
 }
 
+// The address so many floats on.
+std::string offset(const std::string& at, int64_t floats) { return floats ? str(at, " + ", floats) : at; }
+
 Sizes extents_of(const Shape& s) { return {s.begin(), s.end()}; }
 Sizes steps_of(const Shape& s) {
   Sizes steps(static_cast<size_t>(s.rank()), 1);
@@ -98,8 +101,10 @@ bool cast(CEmitter& e, const Node& n) {
 bool normalize(CEmitter& e, const Node& n) {
   const Shape& x = e.shape(n.in[0]);
   const int64_t groups = e.shape(n.in[1]).elements();
-  e.call("normalize", {e.at(n.in[0]), count(groups), count(x.elements() / groups), e.at(n.in[1]),
-                       e.at(n.in[2]), e.at(n.out[0])});
+  const int64_t sample = x.elements(1, x.rank());
+  for (int64_t i = 0; i < x[0]; ++i)
+    e.call("normalize", {offset(e.at(n.in[0]), i * sample), count(groups), count(sample / groups),
+                         e.at(n.in[1]), e.at(n.in[2]), offset(e.at(n.out[0]), i * sample)});
   return true;
 }
 
@@ -108,7 +113,7 @@ bool batch_norm_inference(CEmitter& e, const Node& n) {
   for (size_t i = 0; i < 4; ++i)
     if (parts[i] = e.constant(n.in[i + 1]); !parts[i]) return false;
   const json a = e.attributes(n);
-  if (n.in.size() > 5 || a.value("activation", "none") != "none") return false;
+  if (n.in.size() > 5 || a.value("activation", "none") != "none" || a.value("blocked", false)) return false;
   const Shape& x = e.shape(n.in[0]);
   std::vector<float> scale, shift;
   for (size_t c = 0; c < static_cast<size_t>(x[1]); ++c) {
@@ -117,9 +122,11 @@ bool batch_norm_inference(CEmitter& e, const Node& n) {
     scale.push_back(static_cast<float>(s));
     shift.push_back(static_cast<float>(part(1) - part(2) * s));
   }
-  e.call("scale_channels",
-         {e.at(n.in[0]), count(x[1]), count(x.elements(2, x.rank())), e.floats(n.name + "_scale", scale),
-          e.floats(n.name + "_shift", shift), e.at(n.out[0])});
+  const std::string factors = e.floats(n.name + "_scale", scale), terms = e.floats(n.name + "_shift", shift);
+  const int64_t sample = x.elements(1, x.rank());
+  for (int64_t i = 0; i < x[0]; ++i)
+    e.call("scale_channels", {offset(e.at(n.in[0]), i * sample), count(x[1]), count(x.elements(2, x.rank())),
+                              factors, terms, offset(e.at(n.out[0]), i * sample)});
   return true;
 }
 
@@ -299,31 +306,33 @@ bool conv2d(CEmitter& e, const Node& n) {
   const Shape &x = e.shape(n.in[0]), &y = e.shape(n.out[0]), &s = weight->shape();
   const Window w(a, &s);
   const Shape wide = with_border(x, w);
-  std::string from = e.at(n.in[0]);
-  if (w.padded()) {
-    e.call("border", {count(x[1]), count(x[2]), count(x[3]), count(w.pads[0]), count(w.pads[1]),
-                      count(wide[2]), count(wide[3]), from, e.scratch(n)});
-    from = e.scratch(n);
-  }
   const float* values = weight->data<float>().data();
   const int64_t filters = s[0] / w.groups, taps = s.elements(1, 4);
   CEmitter::Packed packed(s[0]);
-  const bool depthwise = w.groups == x[1] && s[1] == 1;
+  const bool depthwise = w.groups > 1 && s[1] == 1;
   if (depthwise)
     for (int64_t i = 0; i < s.elements(); ++i) packed.add(values[i], i / taps);
   else
     for (int64_t g = 0; g < w.groups; ++g)
       pack_rows(packed, values + g * filters * taps, filters, taps, g * filters);
-  e.call(depthwise ? "depthwise" : "conv2d",
-         {window_table(e, n, w, wide, y), from, e.weights(n.name + "_weight", packed), e.at(operand(n, 2)),
-          e.at(n.out[0])});
+  const std::string window = window_table(e, n, w, wide, y), table = e.weights(n.name + "_weight", packed);
+  for (int64_t i = 0; i < x[0]; ++i) {
+    std::string from = offset(e.at(n.in[0]), i * x.elements(1, 4));
+    if (w.padded()) {
+      e.call("border", {count(x[1]), count(x[2]), count(x[3]), count(w.pads[0]), count(w.pads[1]),
+                        count(wide[2]), count(wide[3]), from, e.scratch(n)});
+      from = e.scratch(n);
+    }
+    e.call(depthwise ? "depthwise" : "conv2d",
+           {window, from, table, e.at(operand(n, 2)), offset(e.at(n.out[0]), i * y.elements(1, 4))});
+  }
   return true;
 }
 
 bool conv_transpose2d(CEmitter& e, const Node& n) {
   const Tensor* weight = e.constant(n.in[1]);
   const json a = e.attributes(n);
-  if (!weight || !no_activation(a)) return false;
+  if (!weight || !no_activation(a) || a.value("algorithm", "im2col") != "im2col") return false;
   const Shape &x = e.shape(n.in[0]), &y = e.shape(n.out[0]), &s = weight->shape();
   const Window w(a, &s);
   CEmitter::Packed packed(y[1]);
@@ -331,8 +340,10 @@ bool conv_transpose2d(CEmitter& e, const Node& n) {
   for (int64_t i = 0; i < s.elements(); ++i)
     packed.add(weight->data<float>()[static_cast<size_t>(i)],
                i / (s[1] * taps) / channels * s[1] + i / taps % s[1]);
-  e.call("conv_transpose2d", {window_table(e, n, w, x, y), e.at(n.in[0]),
-                              e.weights(n.name + "_weight", packed), e.at(operand(n, 2)), e.at(n.out[0])});
+  const std::string window = window_table(e, n, w, x, y), table = e.weights(n.name + "_weight", packed);
+  for (int64_t i = 0; i < x[0]; ++i)
+    e.call("conv_transpose2d", {window, offset(e.at(n.in[0]), i * x.elements(1, 4)), table,
+                                e.at(operand(n, 2)), offset(e.at(n.out[0]), i * y.elements(1, 4))});
   return true;
 }
 
@@ -341,12 +352,16 @@ bool pool(CEmitter& e, const Node& n) {
   if (x.rank() != 4) return false;
   const json a = e.attributes(n);
   const Window w(a);
-  std::vector<std::string> arguments{window_table(e, n, w, x, y)};
-  if (n.op->name == "avg_pool2d")
-    arguments.insert(arguments.end(),
-                     {count(w.pads[2]), count(w.pads[3]), a.at("count_include_pad").get<bool>() ? "1" : "0"});
-  arguments.insert(arguments.end(), {e.at(n.in[0]), e.at(n.out[0])});
-  e.call(std::string(n.op->name), arguments);
+  const std::string window = window_table(e, n, w, x, y);
+  for (int64_t i = 0; i < x[0]; ++i) {
+    std::vector<std::string> arguments{window};
+    if (n.op->name == "avg_pool2d")
+      arguments.insert(arguments.end(), {count(w.pads[2]), count(w.pads[3]),
+                                         a.at("count_include_pad").get<bool>() ? "1" : "0"});
+    arguments.insert(arguments.end(), {offset(e.at(n.in[0]), i * x.elements(1, 4)),
+                                       offset(e.at(n.out[0]), i * y.elements(1, 4))});
+    e.call(std::string(n.op->name), arguments);
+  }
   return true;
 }
 
@@ -355,7 +370,7 @@ bool upsample2d(CEmitter& e, const Node& n) {
   if (x.rank() != 4) return false;
   const json a = e.attributes(n);
   e.call(a.at("mode").get<std::string>(),
-         {count(x[1]), count(x[2]), count(x[3]), count(a.at("scale")[0].get<int64_t>()),
+         {count(x[0] * x[1]), count(x[2]), count(x[3]), count(a.at("scale")[0].get<int64_t>()),
           count(a.at("scale")[1].get<int64_t>()), e.at(n.in[0]), e.at(n.out[0])});
   return true;
 }

@@ -7,29 +7,71 @@ namespace {
 
 constexpr CFunction kFunctions[] = {
     {"block", R"(
-enum { @LANES = 8, @TILE = 6 }; /* outputs, and pixels, that are computed side by side */
+/* Eight floats side by side, for as many outputs, in parts that the processor computes with at once. */
 f|typedef float @weight;
 8|typedef signed char @weight;
+#if defined(__GNUC__) && defined(__AVX__)
+typedef float @part __attribute__((vector_size(32)));
+typedef struct { @part a; } @lanes;
+#elif defined(__GNUC__)
+typedef float @part __attribute__((vector_size(16)));
+typedef struct { @part a, b; } @lanes;
+#else
+typedef struct { float v[8]; } @lanes;
+#endif
+
+static inline void @load(@lanes *k, const @weight *w) {
+f|  memcpy(k, w, sizeof *k);
+8|#if defined(__GNUC__) && defined(__AVX__)
+8|  k->a = (@part){w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]};
+8|#elif defined(__GNUC__)
+8|  k->a = (@part){w[0], w[1], w[2], w[3]};
+8|  k->b = (@part){w[4], w[5], w[6], w[7]};
+8|#else
+8|  for (size_t l = 0; l < 8; ++l) k->v[l] = (float)w[l];
+8|#endif
+}
+
+/* sum += x k */
+static inline void @add_product(@lanes *sum, float x, const @lanes *k) {
+#if defined(__GNUC__) && defined(__AVX__)
+  sum->a += x * k->a;
+#elif defined(__GNUC__)
+  sum->a += x * k->a;
+  sum->b += x * k->b;
+#else
+  for (size_t l = 0; l < 8; ++l) sum->v[l] += x * k->v[l];
+#endif
+}
 )"},
 
     {"dense", R"(
-/* y[r][o] = bias[o] + sum over i of w[o][i] x[r][i]. w stands in blocks of @LANES outputs: (blocks, inputs, @LANES). Four
-   partial sums do not wait for each other. */
-f|static void @dense(size_t rows, size_t inputs, size_t outputs, const float *restrict x, const @weight *restrict w,
-8|static void @dense(size_t rows, size_t inputs, size_t outputs, const float *restrict x, const @weight *restrict w,
+/* y[r][o] = bias[o] + sum over i of w[o][i] x[r][i]. w stands in blocks of eight outputs: (blocks, inputs, 8). Four partial sums
+   do not wait for each other. */
+static void @dense(size_t rows, size_t inputs, size_t outputs, const float *restrict x, const @weight *restrict w,
 8|                   const float *restrict scale,
                    const float *restrict bias, float *restrict y) {
   for (size_t r = 0; r < rows; ++r, x += inputs, y += outputs) {
-    const @weight *block = w;
-    for (size_t o = 0; o < outputs; o += @LANES, block += inputs * @LANES) {
-      float sum[4][@LANES] = {{0}};
-      const size_t n = outputs - o < @LANES ? outputs - o : @LANES, fours = inputs / 4 * 4;
-      for (size_t i = 0; i < fours; i += 4)
-        for (size_t t = 0; t < 4; ++t)
-          for (size_t l = 0; l < @LANES; ++l) sum[t][l] += x[i + t] * (float)block[(i + t) * @LANES + l];
-      for (size_t i = fours; i < inputs; ++i)
-        for (size_t l = 0; l < @LANES; ++l) sum[0][l] += x[i] * (float)block[i * @LANES + l];
-      for (size_t l = 0; l < n; ++l) {
+    const @weight *k = w;
+    for (size_t o = 0; o < outputs; o += 8) {
+      @lanes s0, s1, s2, s3, k0, k1, k2, k3;
+      float sum[4][8];
+      size_t i = 0;
+      memset(&s0, 0, sizeof s0), s1 = s0, s2 = s0, s3 = s0;
+      for (; i + 4 <= inputs; i += 4, k += 32) {
+        @load(&k0, k), @load(&k1, k + 8), @load(&k2, k + 16), @load(&k3, k + 24);
+        @add_product(&s0, x[i], &k0);
+        @add_product(&s1, x[i + 1], &k1);
+        @add_product(&s2, x[i + 2], &k2);
+        @add_product(&s3, x[i + 3], &k3);
+      }
+      for (size_t rest = inputs % 4; rest > 0; --rest, ++i, k += 8) {
+        @load(&k0, k);
+        @add_product(&s0, x[i], &k0);
+      }
+      memcpy(sum[0], &s0, sizeof s0), memcpy(sum[1], &s1, sizeof s1);
+      memcpy(sum[2], &s2, sizeof s2), memcpy(sum[3], &s3, sizeof s3);
+      for (size_t l = 0; l < 8 && o + l < outputs; ++l) {
 f|        const float v = (sum[0][l] + sum[1][l]) + (sum[2][l] + sum[3][l]);
 8|        const float v = ((sum[0][l] + sum[1][l]) + (sum[2][l] + sum[3][l])) * scale[o + l];
         y[o + l] = bias ? v + bias[o + l] : v;
@@ -62,33 +104,47 @@ static void @border(size_t channels, size_t height, size_t width, size_t top, si
 )"},
 
     {"conv2d", R"(
-/* Cross-correlation: y[f][p] = bias[f] + sum over c, i, j of w[f][c][i][j] x[c][...]. w stands in blocks of @LANES filters of a
-   group: (groups, blocks, channels / groups, kernel height, kernel width, @LANES). @TILE pixels are computed at a time. */
+/* Cross-correlation: y[f][p] = bias[f] + sum over c, i, j of w[f][c][i][j] x[c][...]. w stands in blocks of eight filters of a
+   group: (groups, blocks, channels / groups, kernel height, kernel width, 8). Six pixels are computed at a time. */
 static void @conv2d(const struct @window *s, const float *restrict x, const @weight *restrict w,
 8|                    const float *restrict scale,
                     const float *restrict bias, float *restrict y) {
   const size_t channels = s->channels / s->groups, filters = s->filters / s->groups;
   const size_t plane = s->height * s->width, pixels = s->out_height * s->out_width;
-  const size_t taps = channels * s->kernel_height * s->kernel_width;
+  const size_t down = s->dilation_y * s->width, right = s->dilation_x;
+  const size_t block = channels * s->kernel_height * s->kernel_width * 8;
   for (size_t g = 0; g < s->groups; ++g, x += channels * plane)
-    for (size_t f = 0; f < filters; f += @LANES, w += taps * @LANES)
-      for (size_t p = 0; p < pixels; p += @TILE) {
-        float sum[@TILE][@LANES] = {{0}};
-        const float *at[@TILE]; /* the first tap of each pixel; beyond the last one its neighbour's again */
-        const @weight *k = w;
-        for (size_t t = 0; t < @TILE; ++t) {
+    for (size_t f = 0; f < filters; f += 8, w += block)
+      for (size_t p = 0; p < pixels; p += 6) {
+        @lanes s0, s1, s2, s3, s4, s5, k;
+        float sum[6][8];
+        const float *at[6]; /* the first tap of each pixel; beyond the last one that one's again */
+        const @weight *next = w;
+        for (size_t t = 0; t < 6; ++t) {
           const size_t q = p + t < pixels ? p + t : pixels - 1;
           at[t] = x + q / s->out_width * s->stride_y * s->width + q % s->out_width * s->stride_x;
         }
+        memset(&s0, 0, sizeof s0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0;
         for (size_t c = 0; c < channels; ++c)
           for (size_t i = 0; i < s->kernel_height; ++i) {
-            size_t tap = c * plane + i * s->dilation_y * s->width;
-            for (size_t j = 0; j < s->kernel_width; ++j, tap += s->dilation_x, k += @LANES)
-              for (size_t t = 0; t < @TILE; ++t)
-                for (size_t l = 0; l < @LANES; ++l) sum[t][l] += at[t][tap] * (float)k[l];
+            const size_t first = c * plane + i * down;
+            const float *x0 = at[0] + first, *x1 = at[1] + first, *x2 = at[2] + first;
+            const float *x3 = at[3] + first, *x4 = at[4] + first, *x5 = at[5] + first;
+            for (size_t j = 0; j < s->kernel_width; ++j, next += 8) {
+              const size_t tap = j * right;
+              @load(&k, next);
+              @add_product(&s0, x0[tap], &k);
+              @add_product(&s1, x1[tap], &k);
+              @add_product(&s2, x2[tap], &k);
+              @add_product(&s3, x3[tap], &k);
+              @add_product(&s4, x4[tap], &k);
+              @add_product(&s5, x5[tap], &k);
+            }
           }
-        for (size_t l = 0; l < @LANES && f + l < filters; ++l)
-          for (size_t t = 0; t < @TILE && p + t < pixels; ++t) {
+        memcpy(sum[0], &s0, sizeof s0), memcpy(sum[1], &s1, sizeof s1), memcpy(sum[2], &s2, sizeof s2);
+        memcpy(sum[3], &s3, sizeof s3), memcpy(sum[4], &s4, sizeof s4), memcpy(sum[5], &s5, sizeof s5);
+        for (size_t l = 0; l < 8 && f + l < filters; ++l)
+          for (size_t t = 0; t < 6 && p + t < pixels; ++t) {
             const size_t o = g * filters + f + l;
 f|            const float v = sum[t][l];
 8|            const float v = sum[t][l] * scale[o];

@@ -42,7 +42,8 @@ std::string quoted(const std::string& s) {
 // Text that stands in a comment must not end it.
 std::string harmless(std::string s) {
   for (char& c : s)
-    if (c == '*' || c == '/' || static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) > 126)
+    if (c == '*' || c == '/' || c == '\\' || static_cast<unsigned char>(c) < 32 ||
+        static_cast<unsigned char>(c) > 126)
       c = ' ';
   return s;
 }

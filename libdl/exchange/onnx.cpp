@@ -3,6 +3,8 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <set>
+
 #include "base/str.h"
 #include "exchange/onnx_emit.h"
 
@@ -112,6 +114,29 @@ std::string serialize(const onnx::ModelProto& model) {
   return bytes;
 }
 
+// Numbers take the place of all names but those of inputs and outputs.
+void strip_names(onnx::GraphProto& g) {
+  std::map<std::string, std::string> names;
+  for (const auto& port : g.input()) names[port.name()] = port.name();
+  for (const auto& port : g.output()) names[port.name()] = port.name();
+  std::set<std::string> kept;
+  for (const auto& [name, same] : names) kept.insert(name);
+  int64_t next = 0;
+  const auto numbered = [&](std::string* name) {
+    if (name->empty()) return;
+    std::string& to = names[*name];
+    while (to.empty() || (to != *name && kept.contains(to))) to = std::to_string(next++);
+    *name = to;
+  };
+  for (auto& t : *g.mutable_initializer()) numbered(t.mutable_name());
+  for (auto& n : *g.mutable_node()) {
+    n.clear_name();
+    for (auto& name : *n.mutable_input()) numbered(&name);
+    for (auto& name : *n.mutable_output()) numbered(&name);
+  }
+  g.set_name("network");
+}
+
 [[noreturn]] void unsupported(const Node& node) {
   throw Error(Exit::config, node.origin,
               str("layer '", node.name, "': operator '", node.op->name, "' has no ONNX form"),
@@ -140,11 +165,16 @@ OnnxFile to_onnx(const Graph& graph, const std::map<std::string, Tensor>& values
   onnx::ModelProto model;
   OnnxFile file;
   // The form of a node may depend on the opset, and the opset on the nodes.
-  for (int64_t target = kOnnxLeastOpset; file.opset != target;) {
+  for (int64_t target = std::max(kOnnxLeastOpset, options.opset); file.opset != target;) {
     model.clear_graph();
     file.opset = target;
     target = fill_graph(graph, values, options, target, *model.mutable_graph());
   }
+  if (options.opset > 0 && file.opset != options.opset)
+    throw Error(Exit::config, "/export/opset",
+                str("the network needs opset ", file.opset, ", ", options.opset, " is asked for"),
+                "dl-export --check lists the opset of each layer");
+  if (options.strip) strip_names(*model.mutable_graph());
   file.ir_version = ir_version_of(file.opset);
   model.set_ir_version(file.ir_version);
   model.set_producer_name("dl");

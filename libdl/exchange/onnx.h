@@ -17,6 +17,9 @@ struct OnnxOptions {
   int64_t batch = 0;
   std::string producer_version = {};
   std::map<std::string, std::string> metadata = {};  // metadata_props
+  int64_t opset = 0;  // of the file; 0: the lowest that serves all nodes. Error (config) when that is higher.
+  bool strip =
+      false;  // values and parameters are numbered, nodes have no names; inputs and outputs keep theirs
 };
 
 struct OnnxFile {

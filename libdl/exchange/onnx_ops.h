@@ -46,6 +46,11 @@ struct OnnxEntry {
   std::string_view type;
   OnnxFn run;
 };
+// Runs one node; Error (data) when it is not known or its operands do not fit.
+void run_onnx_op(OnnxCall& call);
+// Error (data) when the numbers are not as many as the extents say; (config) for types that are not known and for numbers in
+// another file. Halves become floats.
+OnnxValue onnx_tensor(const onnx::TensorProto& t);
 // The operators, one table for each file.
 std::vector<OnnxEntry> onnx_pointwise_ops();
 std::vector<OnnxEntry> onnx_shape_ops();

@@ -148,10 +148,56 @@ void expand(OnnxCall& c) {
     c.y().v[static_cast<size_t>(i)] = c.x().v[static_cast<size_t>(onnx_source(c.x().shape, c.y().shape, i))];
 }
 
+void constant(OnnxCall& c) {
+  const auto* value = c.attribute("value");
+  const auto one = [&](int32_t type, double v) {
+    c.y() = onnx_zeros(type, {});
+    c.y().v[0] = v;
+  };
+  if (value && value->type() == onnx::AttributeProto::TENSOR)
+    c.y() = onnx_tensor(value->t());
+  else if (c.attribute("value_float"))
+    one(onnx::TensorProto::FLOAT, c.real("value_float", 0));
+  else if (c.attribute("value_int"))
+    one(onnx::TensorProto::INT64, static_cast<double>(c.integer("value_int", 0)));
+  else if (c.attribute("value_ints")) {
+    const Extents list = c.integers("value_ints", {});
+    c.y() = {onnx::TensorProto::INT64, {static_cast<int64_t>(list.size())}, {list.begin(), list.end()}};
+  } else
+    c.fail("is supported with a tensor or numbers");
+}
+
+void shape(OnnxCall& c) {
+  const Extents& s = c.x().shape;
+  c.require(c.node.attribute_size() == 0, "a part of a shape is not known here");
+  c.y() = {onnx::TensorProto::INT64, {static_cast<int64_t>(s.size())}, {s.begin(), s.end()}};
+}
+
+void gather(OnnxCall& c) {
+  const Extents &s = c.x().shape, &at = c.x(1).shape;
+  const size_t axis = axis_of(c, c.integer("axis", 0), s.size());
+  Extents to(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(axis));
+  to.insert(to.end(), at.begin(), at.end());
+  to.insert(to.end(), s.begin() + static_cast<std::ptrdiff_t>(axis) + 1, s.end());
+  c.y() = onnx_zeros(c.x().type, to);
+  const int64_t outer = onnx_count(s, 0, axis), inner = onnx_count(s, axis + 1, s.size());
+  auto out = c.y().v.begin();
+  for (int64_t o = 0; o < outer; ++o)
+    for (double v : c.x(1).v) {
+      c.require(v >= static_cast<double>(-s[axis]) && v < static_cast<double>(s[axis]),
+                "an index is out of range");
+      const int64_t i = static_cast<int64_t>(v) + (v < 0 ? s[axis] : 0);
+      out = std::copy_n(c.x().v.begin() + (o * s[axis] + i) * inner, inner, out);
+    }
+}
+
+void dropout(OnnxCall& c) { c.y() = c.x(); }
+
 }  // namespace
 
 std::vector<OnnxEntry> onnx_shape_ops() {
-  return {{"Reshape", reshape},     {"Flatten", flatten}, {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze},
+  return {{"Constant", constant},   {"Shape", shape},     {"Gather", gather},   {"Dropout", dropout},
+          {"Reshape", reshape},     {"Flatten", flatten}, {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze},
           {"Transpose", transpose}, {"Concat", concat},   {"Slice", slice},     {"Expand", expand}};
 }
 

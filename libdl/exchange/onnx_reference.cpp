@@ -1,7 +1,5 @@
 #include "exchange/onnx_reference.h"
 
-#include <cstring>
-
 #include "exchange/onnx_ops.h"
 
 namespace dl {
@@ -20,45 +18,6 @@ const Table& table() {
   return all;
 }
 
-template <class T>
-void copy_raw(const std::string& raw, std::vector<double>& out) {
-  for (size_t i = 0; i < out.size(); ++i) {
-    T v;
-    std::memcpy(&v, raw.data() + i * sizeof(T), sizeof(T));
-    out[i] = static_cast<double>(v);
-  }
-}
-
-OnnxValue parse_tensor(const onnx::TensorProto& t) {
-  OnnxValue v = onnx_zeros(t.data_type(), Extents(t.dims().begin(), t.dims().end()));
-  const std::string where = str("initializer '", t.name(), "': ");
-  const auto size = [&](size_t element) {
-    if (t.raw_data().size() != v.v.size() * element)
-      throw Error(Exit::data,
-                  str(where, "has ", t.raw_data().size(), " bytes, expected ", v.v.size() * element));
-  };
-  switch (t.data_type()) {
-    case onnx::TensorProto::FLOAT:
-      size(4), copy_raw<float>(t.raw_data(), v.v);
-      break;
-    case onnx::TensorProto::DOUBLE:
-      size(8), copy_raw<double>(t.raw_data(), v.v);
-      break;
-    case onnx::TensorProto::INT32:
-      size(4), copy_raw<int32_t>(t.raw_data(), v.v);
-      break;
-    case onnx::TensorProto::INT64:
-      size(8), copy_raw<int64_t>(t.raw_data(), v.v);
-      break;
-    case onnx::TensorProto::UINT8:
-      size(1), copy_raw<uint8_t>(t.raw_data(), v.v);
-      break;
-    default:
-      throw Error(Exit::config, str(where, "element type ", t.data_type(), " is not known"));
-  }
-  return v;
-}
-
 OnnxReference::Port port_of(const onnx::ValueInfoProto& info) {
   OnnxReference::Port p{info.name(), info.type().tensor_type().elem_type(), {}};
   for (const auto& dim : info.type().tensor_type().shape().dim())
@@ -74,6 +33,12 @@ void check_port(const OnnxReference::Port& port, const OnnxValue& v, std::string
 }
 
 }  // namespace
+
+void run_onnx_op(OnnxCall& call) {
+  const auto found = table().find(call.node.op_type());
+  if (found == table().end()) call.fail("is not known");
+  found->second(call);
+}
 
 struct OnnxReference::Impl {
   onnx::ModelProto model;
@@ -115,7 +80,7 @@ OnnxReference::OnnxReference(std::string_view bytes) : impl_(std::make_unique<Im
     throw Error(Exit::data, "is not an ONNX model");
   for (const auto& import : model.opset_import())
     if (import.domain().empty()) impl_->opset = import.version();
-  for (const onnx::TensorProto& t : model.graph().initializer()) impl_->constants[t.name()] = parse_tensor(t);
+  for (const onnx::TensorProto& t : model.graph().initializer()) impl_->constants[t.name()] = onnx_tensor(t);
   for (const onnx::NodeProto& n : model.graph().node())
     if (!table().contains(n.op_type()) || !n.domain().empty())
       throw Error(Exit::config, str("ONNX node '", n.name(), "': operator '", n.op_type(),

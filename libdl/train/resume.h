@@ -32,6 +32,6 @@ struct Taken {
   std::string misfits;  // "missing: a; of another shape: none; not used: b"; empty when all fits
 };
 // Puts the tensors of `from` that have one of the names, and the type there, into `store`, which has all names.
-Taken take_tensors(const TensorMap& from, const std::vector<std::string>& names, TensorMap& store);
+DL_API Taken take_tensors(const TensorMap& from, const std::vector<std::string>& names, TensorMap& store);
 
 }  // namespace dl
