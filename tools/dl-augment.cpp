@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
        .output_doc = "The enlarged data set.",
        .examples = {{"dl-augment -c aug.json --times 4 train.h5 -o more.h5",
                      "Five times the training samples."},
-                    {"dl-prep digits.csv -o - | dl-augment -s 'augment=[\"flip\"]' - -o more.h5",
+                    {"dl-prep --from digits -o - | dl-augment -s 'augment=[\"translate\"]' - -o more.h5",
                      "In a pipe."}},
        .templates = {{"default", "Crops at random places, mirrored or not.", kTemplate}},
        .run = run},

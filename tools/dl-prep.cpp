@@ -436,8 +436,8 @@ int main(int argc, char** argv) {
        .output = cli::Output::artifact,
        .output_doc = "The data set.",
        .examples = {{"dl-prep --from digits -o digits.h5", "Digits without any file."},
-                    {"dl-prep train-images.gz train-labels.gz --test t10k-images.gz --test t10k-labels.gz -o "
-                     "mnist.h5",
+                    {"dl-prep train-images.gz train-labels.gz --test t10k-images.gz --test t10k-labels.gz "
+                     "--hold-out 0.1 -o mnist.h5",
                      "MNIST."},
                     {"dl-prep --from csv --target 4 --hold-out 0.2 iris.csv -o iris.h5", "A table."},
                     {"dl-prep --like iris.h5 new.csv -o new.h5", "Further rows, prepared as iris.h5 was."},
