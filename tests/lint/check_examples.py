@@ -29,6 +29,7 @@ TEMPLATES = {
     "dl-prep": "dl-prep -q -c {template} -s prep.from.count=200 -o {out}",
     "dl-prep=images": "dl-prep -q -c {template} train-images.gz train-labels.gz -o {out}",
     "dl-prep=table": "dl-prep -q -c {template} adult.csv -o {out}",
+    "dl-prep=columns": "dl-prep -q -c {template} adult.csv -o {out}",
     "dl-augment": "dl-augment -q -c {template} mnist.h5 -o {out}",
     "dl-train": "dl-train -q -c {template} -s train.epochs=1 --data mnist.h5 -o {out}",
     "dl-eval": "dl-eval -q -c {template} -s 'eval.gates=[]' --model lenet.h5 --data mnist.h5 -o {out}",
@@ -49,6 +50,7 @@ def foreign_files(folder):
     rows = [f"{5 + k + i % 7 / 10},{3 + i % 5 / 10},{1.4 + 2 * k},{0.2 + k},{name}" for i in range(20)
             for k, name in enumerate(("setosa", "versicolor", "virginica"))]
     (folder / "iris.csv").write_text("\n".join(rows) + "\n")
+    (folder / "new.csv").write_text("".join(row.rpartition(",")[0] + "\n" for row in rows[:4]))
     rows = [f"{20 + i},{('Private', 'State-gov', '?')[i % 3]},{('HS-grad', 'Masters')[i % 5 // 3]},{'<=50K' if i % 4 else '>50K'}" for i in range(60)]
     (folder / "adult.csv").write_text("age,workclass,education,income\n" + "\n".join(rows) + "\n")
 

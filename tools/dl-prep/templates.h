@@ -41,7 +41,7 @@ inline constexpr const char* kColumns = R"({
     "transforms": [
       {"type": "impute", "with": "median", "indicator": true},
       {"type": "outliers", "by": "iqr", "limit": 3, "to": "clip"},
-      {"type": "hash", "columns": ["occupation"], "buckets": 8},
+      {"type": "hash", "columns": ["education"], "buckets": 8},
       {"type": "yeo_johnson"},
       {"type": "select", "by": "correlation"}
     ]
