@@ -142,7 +142,7 @@ std::string sureness(const ReportContext& c) {
 }
 
 Plot reliability(const ReportContext& c) {
-  Series s{.name = "", .mark = Mark::line_and_dots, .color = 0};
+  Series s{.name = "", .mark = PlotMark::line_and_dots, .color = 0};
   for (const Metrics::Bin& b : c.metrics().calibration()) {
     if (b.samples == 0) continue;
     const auto n = static_cast<double>(b.samples);

@@ -117,11 +117,11 @@ Principal principal_components(const Tensor& x) {
   return out;
 }
 
-Plane tsne(const Tensor& x, double perplexity, int iterations) {
+Points tsne(const Tensor& x, double perplexity, int iterations) {
   constexpr int kEarly = 100;  // iterations in which neighbours draw each other together
   constexpr double kExaggeration = 12;
   const auto n = static_cast<size_t>(x.shape()[0]);
-  Plane y = principal_components(x).points;
+  Points y = principal_components(x).points;
   if (n < 4) return y;
   double spread = 0;
   for (const auto& [a, b] : y) spread += a * a / static_cast<double>(n);
@@ -129,7 +129,7 @@ Plane tsne(const Tensor& x, double perplexity, int iterations) {
     a *= 1e-4 / std::sqrt(std::max(spread, 1e-300)), b *= 1e-4 / std::sqrt(std::max(spread, 1e-300));
   const std::vector<double> p = joint_probabilities(x, perplexity);
   const double rate = std::max(static_cast<double>(n) / kExaggeration, 5.0);
-  Plane speed(n, {0, 0});
+  Points speed(n, {0, 0});
   std::vector<double> near(n * n);
   for (int step = 0; step < iterations; ++step) {
     double sum = 0;

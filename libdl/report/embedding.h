@@ -7,10 +7,10 @@
 
 namespace dl {
 
-using Plane = std::vector<std::pair<double, double>>;
+using Points = std::vector<std::pair<double, double>>;
 
 struct Principal {
-  Plane points;              // along the two directions of largest variance, about the mean
+  Points points;             // along the two directions of largest variance, about the mean
   double share[2] = {0, 0};  // of all variance
 };
 // `x` (n, d) f64. Directions by power iteration on the covariance, the larger end of each pointing to positive numbers.
@@ -18,6 +18,6 @@ DL_API Principal principal_components(const Tensor& x);
 
 // t-SNE with exact gradients (van der Maaten and Hinton, "Visualizing data using t-SNE", JMLR 2008), begun from the principal
 // components; time and memory grow with n^2, so n <= 1000 is meant. The perplexity is lowered to (n - 1) / 3 for few points.
-DL_API Plane tsne(const Tensor& x, double perplexity = 30, int iterations = 500);
+DL_API Points tsne(const Tensor& x, double perplexity = 30, int iterations = 500);
 
 }  // namespace dl

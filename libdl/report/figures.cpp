@@ -151,7 +151,7 @@ Series histogram(const std::vector<double>& values, double low, double high, int
     ++counts[static_cast<size_t>(bin)];
   }
   // Drawn as steps: at each edge the count of the bin that ends there, then down to the ground.
-  Series s{.name = std::move(name), .mark = Mark::line};
+  Series s{.name = std::move(name), .mark = PlotMark::line};
   s.points.emplace_back(low, 0);
   for (int b = 0; b < bins; ++b) {
     s.points.emplace_back(low + b * width, static_cast<double>(counts[static_cast<size_t>(b)]));

@@ -103,7 +103,7 @@ std::string occlusion_pictures(Inside& inside, const ReportContext& c, const Inp
 }
 
 // Points by quarters of the true values.
-std::vector<Series> points_by_value(const Plane& points, const std::vector<int64_t>& rows,
+std::vector<Series> points_by_value(const Points& points, const std::vector<int64_t>& rows,
                                     const ReportContext& c) {
   const auto truth = c.kept().targets.data<float>();
   const auto value = [&](size_t i) { return truth[static_cast<size_t>(rows[i] * c.head.columns)]; };
@@ -112,7 +112,7 @@ std::vector<Series> points_by_value(const Plane& points, const std::vector<int64
   std::sort(sorted.begin(), sorted.end());
   std::vector<Series> out;
   for (const char* name : {"lowest quarter", "second", "third", "highest quarter"})
-    out.push_back({.name = name, .mark = Mark::dots});
+    out.push_back({.name = name, .mark = PlotMark::dots});
   for (size_t i = 0; i < points.size(); ++i) {
     const auto below =
         static_cast<size_t>(std::lower_bound(sorted.begin(), sorted.end(), value(i)) - sorted.begin());
@@ -125,14 +125,14 @@ std::vector<Series> points_by_value(const Plane& points, const std::vector<int64
 }
 
 // Points by class.
-std::vector<Series> colored_points(const Plane& points, const std::vector<int64_t>& rows,
+std::vector<Series> colored_points(const Points& points, const std::vector<int64_t>& rows,
                                    const ReportContext& c) {
   if (is_regression(c.head.form)) return points_by_value(points, rows, c);
   std::vector<Series> out;
   const bool classes = !c.truth.empty();
   const int64_t groups = classes ? c.metrics().classes() : 1;
   for (int64_t g = 0; g < std::min<int64_t>(groups, 20); ++g) {
-    Series s{.name = classes ? c.metrics().class_name(g) : "", .mark = Mark::dots};
+    Series s{.name = classes ? c.metrics().class_name(g) : "", .mark = PlotMark::dots};
     for (size_t i = 0; i < points.size(); ++i) {
       const auto row = static_cast<size_t>(rows[i]);
       if (classes && c.truth[row] != g) continue;

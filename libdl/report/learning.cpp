@@ -21,7 +21,7 @@ Series curve_of(const json& history, const std::string& key) {
     if (v != epoch.end() && v->is_number() && at != epoch.end() && at->is_number())
       s.points.emplace_back(at->get<double>(), v->get<double>());
   }
-  s.mark = s.points.size() < 30 ? Mark::line_and_dots : Mark::line;
+  s.mark = s.points.size() < 30 ? PlotMark::line_and_dots : PlotMark::line;
   return s;
 }
 

@@ -17,7 +17,7 @@ void add_numbers(HtmlPage& page, const ReportContext& c) {
     return static_cast<double>(c.kept().targets.data<float>()[static_cast<size_t>(i * columns + k)]);
   };
   for (int64_t k = 0; k < std::min(columns, kMostColumns); ++k) {
-    Series fit{.name = "", .mark = Mark::dots, .color = 0}, residual = fit;
+    Series fit{.name = "", .mark = PlotMark::dots, .color = 0}, residual = fit;
     std::vector<double> misses;
     double low = INFINITY, high = -INFINITY;
     for (int64_t i = 0; i < c.samples(); ++i) misses.push_back(c.probability(i, k) - truth(i, k));

@@ -130,7 +130,6 @@ void note_plateau(const Schedule& schedule, const json& metrics, RunCounters& c)
   c.plateau_bad = 0;
   c.plateau_rest = rule->cooldown;
 }
-}
 
 bool stopped_early(const TrainConfig& config, const RunCounters& counters) {
   return config.early_stopping &&

@@ -19,12 +19,12 @@ Tensor clouds() {
   return x;
 }
 
-double distance(const Plane& p, size_t i, size_t j) {
+double distance(const Points& p, size_t i, size_t j) {
   return std::hypot(p[i].first - p[j].first, p[i].second - p[j].second);
 }
 
 // Whether the nearest neighbour of every point is of its own cloud.
-bool keeps_clouds(const Plane& p) {
+bool keeps_clouds(const Points& p) {
   for (size_t i = 0; i < p.size(); ++i) {
     size_t nearest = i == 0 ? 1 : 0;
     for (size_t j = 0; j < p.size(); ++j)
@@ -51,7 +51,7 @@ TEST_CASE("principal components of points on a line and across it") {
 
 TEST_CASE("t-SNE keeps clouds apart, and gives the same picture again") {
   const Tensor x = clouds();
-  const Plane a = tsne(x, 10, 300);
+  const Points a = tsne(x, 10, 300);
   CHECK(keeps_clouds(a));
   CHECK(keeps_clouds(principal_components(x).points));
   CHECK(a == tsne(x, 10, 300));
@@ -60,7 +60,7 @@ TEST_CASE("t-SNE keeps clouds apart, and gives the same picture again") {
 
 TEST_CASE("points that are all the same, or hardly any, are no trouble") {
   for (int64_t n : {1, 2, 5}) {
-    const Plane p = tsne(Tensor(DType::f64, {n, 4}), 30, 20);
+    const Points p = tsne(Tensor(DType::f64, {n, 4}), 30, 20);
     CHECK(static_cast<int64_t>(p.size()) == n);
     for (const auto& [u, v] : p) CHECK(std::isfinite(u + v));
   }

@@ -80,7 +80,8 @@ struct Check {
 void judge(const Job& job, const NetworkInputs& batch, const std::map<std::string, Tensor>& targets,
            const std::map<std::string, std::vector<double>>& got, Check& check) {
   const std::map<std::string, Outputs> plain = expected(job, nullptr, batch);
-  for (const Head& head : find_heads(job.network.network(1).graph, 1, job.network.schema())) {
+  for (const Head& head :
+       find_heads(job.network.network(1).graph, 1, job.network.schema(), job.network.train().loss)) {
     const auto labels = targets.find(head.target);
     if (labels == targets.end()) continue;
     const double before = accuracy(head, plain.at(head.output).v, labels->second);
@@ -122,7 +123,7 @@ Check verify(const Job& job, const CSource& source, const std::string& name) {
 std::map<std::string, std::vector<std::string>> classes_of(const Inference& network) {
   std::map<std::string, std::vector<std::string>> out;
   if (network.schema().targets.empty()) return out;
-  for (const Head& head : find_heads(network.network(1).graph, 1, network.schema()))
+  for (const Head& head : find_heads(network.network(1).graph, 1, network.schema(), network.train().loss))
     if (!head.classes.empty()) out[head.output] = head.classes;
   return out;
 }

@@ -204,8 +204,9 @@ int import_network(cli::Invocation& in, const ExportConfig& config) {
   job.model.data_schema = job.schema.dump();
   const PoolOwner pool(pool_create(in.threads));
   job.model.recipe_hash = in.recipe_hash({{"from", in.text("--from")}, {"file", sha256_hex(job.bytes)}});
-  const Model check = Inference(job.model, pool.get()).network(1);
-  find_heads(check.graph, 1, job.schema);
+  const Inference network(job.model, pool.get());
+  const Model check = network.network(1);
+  find_heads(check.graph, 1, job.schema, network.train().loss);
   if (in.on("--dry-run")) {
     in.log.info(str("would write a model of ", check.layers.size(), " layers"));
     return 0;
