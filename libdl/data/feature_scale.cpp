@@ -1,8 +1,10 @@
 // Steps that change each number by itself.
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "base/error.h"
+#include "base/normal.h"
 #include "base/str.h"
 #include "data/feature_step.h"
 
@@ -189,16 +191,6 @@ class Power : public Columnwise {
   std::vector<std::vector<double>> values_;
   std::vector<double> lambda_;
 };
-
-// The inverse of the normal distribution, for p in (0, 1): bisection, then Newton's method; exact to a few units of 1e-15.
-double normal_quantile(double p) {
-  const auto below = [](double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); };
-  double low = -9, high = 9;
-  for (int i = 0; i < 12; ++i) (below((low + high) / 2) < p ? low : high) = (low + high) / 2;
-  double x = (low + high) / 2;
-  for (int i = 0; i < 5; ++i) x -= (below(x) - p) * std::sqrt(2 * M_PI) * std::exp(x * x / 2);
-  return x;
-}
 
 class Quantile : public Columnwise {
  public:

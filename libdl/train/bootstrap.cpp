@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/normal.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "train/combine.h"
@@ -13,8 +14,6 @@ namespace dl {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-double normal_below(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 std::vector<double> values_of(const MetricsSetup& setup, const Kept& kept, std::span<const int64_t> rows) {
   Metrics m(setup);
@@ -100,18 +99,6 @@ bool is_right(const MetricsSetup& setup, const Kept& kept, int64_t row) {
 }
 
 }  // namespace
-
-double normal_quantile(double p) {
-  // Newton's method on the tail, from a start that is right to a few digits.
-  const double q = std::min(p, 1 - p), t = std::sqrt(-2 * std::log(q));
-  double x = -(t - (2.30753 + 0.27061 * t) / (1 + t * (0.99229 + 0.04481 * t)));
-  for (int i = 0; i < 8; ++i) {
-    const double density = std::exp(-0.5 * x * x) / std::sqrt(2 * 3.14159265358979323846);
-    const double step = (normal_below(x) - q) / density;
-    x -= step / (1 + 0.5 * x * step);  // Halley's correction
-  }
-  return p < 0.5 ? x : -x;
-}
 
 double mcnemar(int64_t only_a, int64_t only_b) {
   const int64_t n = only_a + only_b, few = std::min(only_a, only_b);

@@ -61,7 +61,4 @@ struct Calibration {
 };
 DL_API Calibration calibrate(const MetricsSetup& setup, const Kept& kept);
 
-// x with P(normal variable <= x) = p, for 0 < p < 1. Relative error below 2e-15.
-DL_API double normal_quantile(double p);
-
 }  // namespace dl

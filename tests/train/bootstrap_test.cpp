@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/normal.h"
 #include "base/random.h"
 #include "train/combine.h"
 
