@@ -260,7 +260,8 @@ Evaluation evaluate(std::span<Inference* const> networks, const Dataset& data,
   e.split = choose_split(data, options.config.split);
   e.heads = heads_of(first, options.config, combined);
   e.metrics = metrics_of(e.heads, options.config);
-  const bool soft = has_soft_targets(first.schema());  // else the loss takes labels, which mixtures do not have
+  const bool soft =
+      has_soft_targets(first.schema());  // else the loss takes labels, which mixtures do not have
   const bool with_loss =
       !combined && (soft || !has_soft_targets(data.schema())) &&
       (first.add_loss() || (data.has("train") && first.add_loss(class_counts(data, "train"))));

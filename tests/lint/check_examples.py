@@ -23,6 +23,12 @@ FIXTURES = [
                  "dl-hpo -c net.json -c search.json -s search.trials=2 --print-config=minimal > both.json; mv both.json net.json"),
     ("lenet.h5 lenet5.h5", "dl-train -q -c lenet5.json --data mnist.h5 -o lenet.h5; cp lenet.h5 lenet5.h5"),
     ("aug.json", "dl-augment --init > aug.json"),
+    ("a.h5 b.h5 test.h5", "cp lenet.h5 a.h5; cp lenet.h5 b.h5; cp mnist.h5 test.h5"),
+    ("people.h5 m.h5", "dl-prep -q --from csv --target income -s prep.from.missing=? -s 'prep.from.groups=[\"sex\"]' --hold-out 0.3 "
+                       "adult.csv -o people.h5; dl-train -q --epochs 1 -s 'model.layers=[{\"type\": \"dense\", \"units\": 2}]' "
+                       "--data people.h5 -o m.h5"),
+    ("net.onnx net.safetensors", "dl-train -q -c net.json --data mnist.h5 -o mlp.h5; for f in onnx safetensors; do "
+                                 "dl-export -q mlp.h5 --to $f -o net.$f; done"),
 ]
 # Templates that need more than the tool's usual command: {template} is the file, {out} a name that is free.
 TEMPLATES = {
@@ -37,7 +43,7 @@ TEMPLATES = {
     "dl-export": "dl-export -q -c {template} lenet.h5 -o {out}",
 }
 # Examples that show an exit code other than 0.
-EXITS = {"--gate 'accuracy>=0.99'": 10}
+EXITS = {"--gate 'accuracy>=0.99'": 10, "gap.sex": 10}
 
 
 def foreign_files(folder):
@@ -51,8 +57,8 @@ def foreign_files(folder):
             for k, name in enumerate(("setosa", "versicolor", "virginica"))]
     (folder / "iris.csv").write_text("\n".join(rows) + "\n")
     (folder / "new.csv").write_text("".join(row.rpartition(",")[0] + "\n" for row in rows[:4]))
-    rows = [f"{20 + i},{('Private', 'State-gov', '?')[i % 3]},{('HS-grad', 'Masters')[i % 5 // 3]},{'<=50K' if i % 4 else '>50K'}" for i in range(60)]
-    (folder / "adult.csv").write_text("age,workclass,education,income\n" + "\n".join(rows) + "\n")
+    rows = [f"{20 + i},{('Private', 'State-gov', '?')[i % 3]},{('HS-grad', 'Masters')[i % 5 // 3]},{('Female', 'Male')[i % 3 // 2]},{'<=50K' if i % 4 else '>50K'}" for i in range(60)]
+    (folder / "adult.csv").write_text("age,workclass,education,sex,income\n" + "\n".join(rows) + "\n")
 
 
 def shell(command, folder):
