@@ -222,6 +222,17 @@ void softmax(OnnxImporter& im, Node& n) {
   im.add(n, n.proto.op_type() == "Softmax" ? "softmax" : "log_softmax", {x.layer}, {{"axis", axis}}, x.shape);
 }
 
+void local_response_norm(OnnxImporter& im, Node& n) {
+  const Imported x = im.computed(n, 0);
+  im.add(n, "local_response_norm", {x.layer},
+         {{"size", n.call.integer("size", 1)},
+          {"alpha", n.call.real("alpha", 1e-4f)},
+          {"beta", n.call.real("beta", 0.75f)},
+          {"k", n.call.real("bias", 1)},
+          {"average", true}},
+         x.shape);
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string_view, OnnxHandler>> onnx_layer_handlers() {
@@ -237,6 +248,7 @@ std::vector<std::pair<std::string_view, OnnxHandler>> onnx_layer_handlers() {
           {"Dropout", dropout},
           {"Resize", resize},
           {"Upsample", resize},
+          {"LRN", local_response_norm},
           {"Softmax", softmax},
           {"LogSoftmax", softmax}};
 }

@@ -140,7 +140,7 @@ static UpdateRule rule_of(const RpropOptimizer& a) {
                     {"min_step", a.min_step},
                     {"max_step", a.max_step},
                     {"initial", a.lr}},
-          .memory = {{"gradient"}, {"size", a.lr}}};
+          .memory = {{"last_gradient"}, {"size", a.lr}}};
 }
 
 struct FtrlOptimizer : CommonOptimizer {

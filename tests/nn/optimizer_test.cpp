@@ -73,7 +73,7 @@ TEST_CASE("each rule has its operator and what it remembers") {
       {"adadelta", "adadelta",
        "dense_2.weight/square dense_2.weight/delta dense_2.bias/square dense_2.bias/delta "},
       {"rprop", "rprop",
-       "dense_2.weight/gradient dense_2.weight/size dense_2.bias/gradient dense_2.bias/size "},
+       "dense_2.weight/last_gradient dense_2.weight/size dense_2.bias/last_gradient dense_2.bias/size "},
       {"ftrl", "ftrl", "dense_2.weight/sum dense_2.weight/z dense_2.bias/sum dense_2.bias/z ", true},
       {"adamax", "adamax", "dense_2.weight/m dense_2.weight/u dense_2.bias/m dense_2.bias/u ", true},
       {"nadam", "nadam", "dense_2.weight/m dense_2.weight/v dense_2.bias/m dense_2.bias/v ", true},
