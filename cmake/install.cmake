@@ -13,8 +13,9 @@ if(DL_CUDA_TARGET)
 endif()
 install(DIRECTORY libdl/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dl
         FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
-        PATTERN "kernels/cpu" EXCLUDE PATTERN "kernels/cuda" EXCLUDE PATTERN "elementwise.h" EXCLUDE
-        PATTERN "onnx_emit.h" EXCLUDE PATTERN "onnx_ops.h" EXCLUDE PATTERN "hdf5_file.h" EXCLUDE)
+        PATTERN "kernels/cpu" EXCLUDE PATTERN "kernels/cuda" EXCLUDE PATTERN "elementwise.h" EXCLUDE PATTERN "functor.h" EXCLUDE
+        PATTERN "kernels/normal.h" EXCLUDE PATTERN "pair_losses.h" EXCLUDE PATTERN "update_rules.h" EXCLUDE
+        PATTERN "onnx_emit.h" EXCLUDE PATTERN "onnx_ops.h" EXCLUDE PATTERN "onnx_importer.h" EXCLUDE PATTERN "hdf5_file.h" EXCLUDE)
 install(EXPORT dlTargets NAMESPACE dl:: DESTINATION ${DL_CMAKEDIR})
 configure_package_config_file(cmake/dlConfig.cmake.in ${CMAKE_BINARY_DIR}/dlConfig.cmake INSTALL_DESTINATION ${DL_CMAKEDIR})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/dlConfigVersion.cmake COMPATIBILITY SameMinorVersion)
