@@ -70,7 +70,7 @@ void add_summary(HtmlPage& page, const ReportContext& c) {
   const MetricList values = c.metrics().values();
   const auto interval = [&](const std::string& name) -> std::string {
     if (c.in.intervals.size() <= c.index) return "";
-    for (const Interval& i : c.in.intervals[c.index])
+    for (const ConfidenceInterval& i : c.in.intervals[c.index])
       if (i.name == name) return str(metric_text(i.low), " to ", metric_text(i.high));
     return "";
   };

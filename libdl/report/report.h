@@ -17,7 +17,7 @@ struct ReportInputs {
   const Evaluation* evaluation = nullptr;  // whose samples were kept
   std::string model_name, data_name;
   json history = json::array();                                   // as ModelFile::history
-  std::vector<std::vector<Interval>> intervals;                   // one list for each head, or none
+  std::vector<std::vector<ConfidenceInterval>> intervals;         // one list for each head, or none
   std::vector<std::vector<Breakdown>> breakdowns;                 // one list for each head, or none
   double human_error = std::numeric_limits<double>::quiet_NaN();  // error rate of people at the task
   uint64_t seed = 0;

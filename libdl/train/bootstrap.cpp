@@ -70,7 +70,7 @@ double acceleration(const std::vector<std::vector<double>>& left_out, size_t m) 
   return square > 0 ? cube / (6 * std::pow(square, 1.5)) : 0;
 }
 
-void set_ends(Interval& interval, const std::vector<double>& sorted, double a, double confidence) {
+void set_ends(ConfidenceInterval& interval, const std::vector<double>& sorted, double a, double confidence) {
   const double tail = (1 - confidence) / 2;
   interval.percentile_low = quantile(sorted, tail);
   interval.percentile_high = quantile(sorted, 1 - tail);
@@ -118,8 +118,8 @@ std::vector<std::string> headline_metrics(const MetricsSetup& setup) {
   return out;
 }
 
-std::vector<Interval> bootstrap(const MetricsSetup& given, const Kept& kept,
-                                const BootstrapOptions& options) {
+std::vector<ConfidenceInterval> bootstrap(const MetricsSetup& given, const Kept& kept,
+                                          const BootstrapOptions& options) {
   constexpr int64_t kBlocks = 100;
   MetricsSetup setup = given;
   setup.wanted = headline_metrics(given);
@@ -139,7 +139,7 @@ std::vector<Interval> bootstrap(const MetricsSetup& given, const Kept& kept,
       if (r % blocks != b) rest.push_back(r);
     left_out[static_cast<size_t>(b)] = values_of(setup, kept, rest);
   });
-  std::vector<Interval> out;
+  std::vector<ConfidenceInterval> out;
   for (size_t m = 0; m < setup.wanted.size(); ++m) {
     out.push_back({.name = setup.wanted[m], .value = value[m]});
     set_ends(out.back(), column(replicates, m), acceleration(left_out, m), options.confidence);

@@ -17,7 +17,7 @@ struct BootstrapOptions {
   Pool* pool = nullptr;
 };
 
-struct Interval {
+struct ConfidenceInterval {
   std::string name;
   double value = 0;  // of all samples
   double low = 0,
@@ -31,8 +31,8 @@ DL_API std::vector<std::string> headline_metrics(const MetricsSetup& setup);
 
 // Intervals of the headline metrics. The acceleration comes from leaving out one of at most 100 blocks of samples at a
 // time. Independent of the number of threads.
-DL_API std::vector<Interval> bootstrap(const MetricsSetup& setup, const Kept& kept,
-                                       const BootstrapOptions& options);
+DL_API std::vector<ConfidenceInterval> bootstrap(const MetricsSetup& setup, const Kept& kept,
+                                                 const BootstrapOptions& options);
 
 // One model against another on the same samples.
 struct Comparison {

@@ -52,11 +52,11 @@ TEST_CASE("the interval of an accuracy is near that of the binomial distribution
   const Workers workers;
   const Kept k = answers(400, 0.8, 1);
   BootstrapOptions o{.resamples = 1000, .confidence = 0.95, .seed = 7, .pool = nullptr};
-  const std::vector<Interval> alone = bootstrap(kBinary, k, o);
+  const std::vector<ConfidenceInterval> alone = bootstrap(kBinary, k, o);
   o.pool = workers.pool;
-  const std::vector<Interval> many = bootstrap(kBinary, k, o);
+  const std::vector<ConfidenceInterval> many = bootstrap(kBinary, k, o);
   REQUIRE(alone.size() == 2);
-  const Interval& a = alone[0];
+  const ConfidenceInterval& a = alone[0];
   CHECK(a.name == "accuracy");
   const double spread = 1.96 * std::sqrt(a.value * (1 - a.value) / 400);
   CHECK(a.percentile_low == doctest::Approx(a.value - spread).epsilon(0.01));

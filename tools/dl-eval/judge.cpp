@@ -97,7 +97,7 @@ class Judge {
       const std::string prefix = e.heads.size() > 1 ? e.heads[h].output + '.' : "";
       if (config.bootstrap > 0) {
         r.intervals.push_back(bootstrap(e.metrics[h].setup(), e.kept[h], bootstrap_options()));
-        for (const Interval& i : r.intervals.back()) {
+        for (const ConfidenceInterval& i : r.intervals.back()) {
           e.more.push_back({str(prefix, i.name, ".low"), i.low});
           e.more.push_back({str(prefix, i.name, ".high"), i.high});
         }

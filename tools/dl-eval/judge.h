@@ -27,8 +27,8 @@ struct Request {
 struct Result {
   std::string model, data;
   Evaluation evaluation;
-  std::vector<std::vector<Interval>> intervals;    // one list for each head; empty without bootstrap
-  std::vector<std::vector<Breakdown>> breakdowns;  // one list for each head
+  std::vector<std::vector<ConfidenceInterval>> intervals;  // one list for each head; empty without bootstrap
+  std::vector<std::vector<Breakdown>> breakdowns;          // one list for each head
   std::vector<GateResult> gates;
 };
 

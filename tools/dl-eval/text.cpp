@@ -11,9 +11,9 @@ namespace {
 
 std::string probability(double p) { return p < 0.0001 ? "< 0.0001" : metric_text(p); }
 
-std::string interval_table(const std::vector<Interval>& intervals) {
+std::string interval_table(const std::vector<ConfidenceInterval>& intervals) {
   std::vector<std::vector<std::string>> rows{{"metric", "value", "low", "high"}};
-  for (const Interval& i : intervals)
+  for (const ConfidenceInterval& i : intervals)
     rows.push_back({i.name, metric_text(i.value), metric_text(i.low), metric_text(i.high)});
   return text_table(rows);
 }
