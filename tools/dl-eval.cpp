@@ -163,7 +163,8 @@ int main(int argc, char** argv) {
            "output is written.\n\n"
            "The log and the events run_start and run_end tell the peak of the resident memory of the "
            "process, program and libraries included, as predicted and as measured: within 5 % or "
-           "4 MiB of each other, whichever is larger.",
+           "4 MiB of each other, whichever is larger, without --report, which looks into the network and "
+           "is not counted.",
        .sections = {cli::section<EvalConfig>("eval", "What is judged, and by which conditions.")},
        .options =
            {{.name = "--model",

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/html.h"
 #include "base/json.h"
 #include "base/str.h"
 
@@ -57,24 +58,11 @@ const Metric* find_metric(const MetricList& list, std::string_view name) {
   return nullptr;
 }
 
+// Control characters have no form in XML.
 std::string escaped_xml(std::string_view s) {
-  std::string out;
-  for (char c : s) switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
+  std::string out = html_escape(s);
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   return out;
 }
 
