@@ -75,7 +75,7 @@ LoaderOptions RunSetup::loading() const {
                   .shuffle = config.shuffle,
                   .drop_last = config.drop_last,
                   .augment = parse_augment(request.config.value("augment", json::array()), "/augment")};
-  if (!o.augment.transforms.empty()) o.workers = request.threads;
+  if (!o.augment.transforms.empty()) o.workers = (request.threads + 1) / 2;
   return o;
 }
 
