@@ -24,10 +24,7 @@ const SamplerOps& sampler_of(const SearchContext& c) {
 
 Observed observed(const SearchContext& c, const Trial& t, bool known) {
   Observed o;
-  for (const Dimension& d : c.space) {
-    const auto v = t.parameters.find(d.key);
-    o.point.push_back(v == t.parameters.end() ? std::numeric_limits<double>::quiet_NaN() : d.unit(*v));
-  }
+  o.point = unit_point(c, t.parameters, std::numeric_limits<double>::quiet_NaN());
   if (!known) return o;
   const bool measured = t.value && t.feasible;
   o.kind = t.state == TrialState::complete && measured ? Observed::Kind::complete
@@ -51,12 +48,12 @@ int64_t counted_epochs(const SearchContext& c, std::span<const Trial> trials) {
 // The trial that "first" asks for; keys that it leaves out are drawn.
 json begun_with(const SearchContext& c, int64_t number) {
   const json& asked = c.search.first[static_cast<size_t>(number)];
+  const std::vector<double> point = quasi_random_point(c.space.size(), c.seed, number);
   json out = json::object();
-  for (const Dimension& d : c.space) {
+  for (size_t i = 0; i < c.space.size(); ++i) {
+    const Dimension& d = c.space[i];
     if (!active(d, c.space, out, c.config)) continue;
-    const double u =
-        quasi_random_point(c.space.size(), c.seed, number)[static_cast<size_t>(&d - c.space.data())];
-    out[d.key] = asked.contains(d.key) ? asked[d.key] : d.value(u);
+    out[d.key] = asked.contains(d.key) ? asked[d.key] : d.value(point[i]);
   }
   return out;
 }
@@ -82,6 +79,15 @@ std::vector<Observed> observe(const SearchContext& c, std::span<const Trial> tri
   for (const Trial& t : trials.subspan(finished.size()))
     if (!t.parent) out.push_back(observed(c, t, false));
   return out;
+}
+
+std::vector<double> unit_point(const SearchContext& c, const json& parameters, double absent) {
+  std::vector<double> point;
+  for (const Dimension& d : c.space) {
+    const auto v = parameters.find(d.key);
+    point.push_back(v == parameters.end() ? absent : d.unit(*v));
+  }
+  return point;
 }
 
 bool fulfils(const SearchContext& c, const json& parameters) {

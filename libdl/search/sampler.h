@@ -49,6 +49,9 @@ struct Observed {
 // different lengths of training the longest length with enough results counts (Falkner et al. 2018, BOHB, section 4).
 std::vector<Observed> observe(const SearchContext& c, std::span<const Trial> trials, int64_t known);
 
+// Parameters as a point of the unit cube; `absent` stands for keys that do not count.
+std::vector<double> unit_point(const SearchContext& c, const json& parameters, double absent);
+
 // Whether parameters fulfil those constraints that name no metric.
 bool fulfils(const SearchContext& c, const json& parameters);
 
@@ -56,11 +59,8 @@ bool fulfils(const SearchContext& c, const json& parameters);
 // permutations of digits).
 DL_API std::vector<double> quasi_random_point(size_t dimensions, uint64_t seed, int64_t index);
 
-// `draw(attempt)` until its result fulfils the constraints.
-template <class Draw>
-json first_feasible(const SearchContext& c, Draw draw);
 [[noreturn]] void no_feasible_parameters(const SearchContext& c);
-
+// `draw(attempt)` until its result fulfils the constraints.
 template <class Draw>
 json first_feasible(const SearchContext& c, Draw draw) {
   constexpr int64_t kAttempts = 10000;

@@ -34,16 +34,6 @@ double log_improvement(double mean, double sigma, double best) {
          2 * std::log(-z);  // phi(z) / z^2, for z far below 0
 }
 
-// The middle of its cell in each key; 0.5 where the key does not count.
-std::vector<double> snapped(const SearchContext& c, const json& parameters) {
-  std::vector<double> point;
-  for (const Dimension& d : c.space) {
-    const auto v = parameters.find(d.key);
-    point.push_back(v == parameters.end() ? 0.5 : d.unit(*v));
-  }
-  return point;
-}
-
 // Costs far above the usual ones are pulled in, so that one disaster does not flatten all else. Failures cost as much as
 // the worst.
 std::vector<double> tamed(const std::vector<Observed>& seen) {
@@ -75,7 +65,7 @@ struct Search {
   bool offer(const std::vector<double>& u) {
     json p = values_at(c.space, c.config, u);
     if (!fulfils(c, p)) return false;
-    auto at = snapped(c, p);
+    auto at = unit_point(c, p, 0.5);
     const auto [mean, sigma] = gp.predict(at);
     const double g = log_improvement(mean, sigma, best);
     if (!(g > gain)) return false;

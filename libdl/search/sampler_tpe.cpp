@@ -36,15 +36,6 @@ bool before(const Observed& a, const Observed& b) {
   return a.cost < b.cost;
 }
 
-std::vector<double> snapped(const SearchContext& c, const json& parameters) {
-  std::vector<double> point;
-  for (const Dimension& d : c.space) {
-    const auto v = parameters.find(d.key);
-    point.push_back(v == parameters.end() ? std::numeric_limits<double>::quiet_NaN() : d.unit(*v));
-  }
-  return point;
-}
-
 struct Models {
   Parzen good, rest;
 };
@@ -109,7 +100,7 @@ Suggestion suggest_tpe(const SearchContext& c, int64_t number, std::span<const T
     }
     json p = values_at(c.space, c.config, point);
     if (!fulfils(c, p)) continue;
-    const auto at = snapped(c, p);
+    const auto at = unit_point(c, p, std::numeric_limits<double>::quiet_NaN());
     double gain = 0;
     for (const Models& m : models) gain += m.good.log_density(at) - m.rest.log_density(at);
     if (gain > most) most = gain, best = std::move(p);
