@@ -30,6 +30,7 @@ int RunLoop::run() {
     const bool epoch_ended = counters_.batch == setup_.loader.batches();
     if (stepped) {
       report_step(stepper_.loss());
+      if (epoch_ended) board_.histograms(stepper_);  // before others compute where the gradients are
       averager_.after_step();
     }
     if (epoch_ended) end_epoch();
@@ -133,7 +134,6 @@ void RunLoop::end_epoch() {
   ++counters_.epoch;
   counters_.batch = 0;
   averager_.after_epoch();
-  board_.histograms(stepper_);
   note_epoch(judge(epoch_validation_due(), config_.train_metrics), counters_.epoch);
   counters_.loss_sum = 0;
   counters_.loss_rows = 0;

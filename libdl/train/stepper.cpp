@@ -101,7 +101,8 @@ bool Stepper::next_batch() {
   c.loss_rows += rows;
   samples_ += rows;
   ++c.batch;
-  if (!setup_.config.regularizers.empty()) c.penalty = ex.scalar("penalty");
+  const bool judged_next = c.batch == setup_.loader.batches() || c.step + 1 >= setup_.total_steps();
+  if (judged_next && !setup_.config.regularizers.empty()) c.penalty = ex.scalar("penalty");
   if (c.batch % setup_.config.accumulate != 0 && c.batch != setup_.loader.batches()) return false;
   if (update_) update();
   ++c.step;
