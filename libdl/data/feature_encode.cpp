@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/statistics.h"
 #include "base/str.h"
 #include "data/feature_step.h"
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/statistics.h"
 #include "base/str.h"
 #include "data/feature_step.h"
 

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "base/error.h"
-#include "base/normal.h"
+#include "base/statistics.h"
 #include "base/str.h"
 #include "data/feature_step.h"
 

@@ -41,13 +41,6 @@ bool matches(const std::string& pattern, const std::string& name) {
   return pattern.ends_with('*') && name.starts_with(pattern.substr(0, pattern.size() - 1));
 }
 
-double sorted_quantile(std::span<const double> sorted, double p) {
-  const double at = p * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const double part = at - static_cast<double>(low);
-  return low + 1 < sorted.size() ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted.back();
-}
-
 std::vector<double> numbers_of(const json& constants, const char* key, size_t count) {
   std::vector<double> out;
   if (const auto it = constants.find(key); it != constants.end() && it->is_array())

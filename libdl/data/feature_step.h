@@ -98,8 +98,6 @@ std::unique_ptr<FeatureStep> make_select(const SelectOptions&);
 
 // Whether `pattern` ("a", or "a*") names the column.
 bool matches(const std::string& pattern, const std::string& name);
-// The p-quantile of sorted values, between neighbours on a straight line.
-double sorted_quantile(std::span<const double> sorted, double p);
 // Lists of numbers in the constants of a step. Error (data): they are not `count` numbers.
 std::vector<double> numbers_of(const json& constants, const char* key, size_t count);
 

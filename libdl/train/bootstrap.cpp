@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/normal.h"
 #include "base/random.h"
+#include "base/statistics.h"
 #include "base/str.h"
 #include "train/combine.h"
 
@@ -39,15 +39,6 @@ void each(const BootstrapOptions& options, int64_t n, F f) {
     for (int64_t i = 0; i < n; ++i) f(i);
 }
 
-// The value below which a share of the sorted values lies, between neighbours in proportion.
-double quantile(const std::vector<double>& sorted, double share) {
-  if (sorted.empty()) return kNaN;
-  const double at = std::clamp(share, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
-  const auto i = static_cast<size_t>(at);
-  const double part = at - std::floor(at);
-  return part == 0 ? sorted[i] : sorted[i] + part * (sorted[i + 1] - sorted[i]);
-}
-
 // Column m of the replicates, sorted, undefined ones left out.
 std::vector<double> column(const std::vector<std::vector<double>>& replicates, size_t m) {
   std::vector<double> out;
@@ -72,8 +63,8 @@ double acceleration(const std::vector<std::vector<double>>& left_out, size_t m) 
 
 void set_ends(ConfidenceInterval& interval, const std::vector<double>& sorted, double a, double confidence) {
   const double tail = (1 - confidence) / 2;
-  interval.percentile_low = quantile(sorted, tail);
-  interval.percentile_high = quantile(sorted, 1 - tail);
+  interval.percentile_low = sorted_quantile(sorted, tail);
+  interval.percentile_high = sorted_quantile(sorted, 1 - tail);
   if (sorted.empty() || std::isnan(interval.value)) {
     interval.low = interval.high = kNaN;
     return;
@@ -83,8 +74,8 @@ void set_ends(ConfidenceInterval& interval, const std::vector<double>& sorted, d
   const auto n = static_cast<double>(sorted.size());
   const double bias = normal_quantile(std::clamp(below / n, 0.5 / n, 1 - 0.5 / n));
   const auto share = [&](double z) { return normal_below(bias + (bias + z) / (1 - a * (bias + z))); };
-  interval.low = quantile(sorted, share(normal_quantile(tail)));
-  interval.high = quantile(sorted, share(normal_quantile(1 - tail)));
+  interval.low = sorted_quantile(sorted, share(normal_quantile(tail)));
+  interval.high = sorted_quantile(sorted, share(normal_quantile(1 - tail)));
 }
 
 int64_t rows_of(const Kept& kept) { return kept.outputs.shape()[0]; }
@@ -204,8 +195,8 @@ Comparison compare(const MetricsSetup& setup_a, const Kept& a, const MetricsSetu
     double below = 0, above = 0;
     for (double d : sorted) below += d <= 0, above += d >= 0;
     const double n = static_cast<double>(sorted.size());
-    out.differences.push_back({first.wanted[m], value_a[m], value_b[m], quantile(sorted, tail),
-                               quantile(sorted, 1 - tail),
+    out.differences.push_back({first.wanted[m], value_a[m], value_b[m], sorted_quantile(sorted, tail),
+                               sorted_quantile(sorted, 1 - tail),
                                n == 0 ? kNaN : std::min(1.0, 2 * (std::min(below, above) + 1) / (n + 1))});
   }
   if (!is_classification(setup_a.form)) return out;

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "base/normal.h"
 #include "base/random.h"
+#include "base/statistics.h"
 #include "train/combine.h"
 
 using namespace dl;

@@ -1,7 +1,8 @@
-#include "base/normal.h"
+#include "base/statistics.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace dl {
 
@@ -17,6 +18,14 @@ double normal_quantile(double p) {
     x -= step / (1 + 0.5 * x * step);  // Halley's correction
   }
   return p < 0.5 ? x : -x;
+}
+
+double sorted_quantile(std::span<const double> sorted, double share) {
+  if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const double at = std::clamp(share, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
+  const auto low = static_cast<size_t>(at);
+  const double part = at - static_cast<double>(low);
+  return part == 0 ? sorted[low] : sorted[low] + part * (sorted[low + 1] - sorted[low]);
 }
 
 }  // namespace dl
